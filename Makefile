@@ -1,0 +1,48 @@
+# The commands of the README. `make demo` and `make test` set up all that they need.
+.DEFAULT_GOAL := build
+.PHONY: build demo test test-runtime test-sanitize test-train check train setup setup-test setup-python clean
+
+JOBS ?= $(shell nproc)
+EXAMPLES := $(sort $(wildcard examples/*.jpg))
+
+build: setup                     ## the tool, at build/bitmar
+	cmake --preset release -DBITMAR_TESTS=OFF >/dev/null
+	cmake --build --preset release -j $(JOBS)
+
+demo: build                      ## captions the example photos with the shipped model
+	build/bitmar caption -m models/bitmar-14m.gguf $(EXAMPLES)
+
+train: setup setup-python        ## the trainer, at build-train/bitmar-train
+	cmake --preset trainer >/dev/null
+	cmake --build --preset trainer -j $(JOBS)
+
+check:                           ## layers, file lengths
+	python3 scripts/check_layers.py
+
+test: check test-runtime         ## library and tool; `make test-sanitize test-train` for the rest
+
+test-runtime: setup-test         ## library and tool in a release build; needs no torch
+	cmake --preset release -DBITMAR_TESTS=ON >/dev/null
+	cmake --build --preset release -j $(JOBS)
+	ctest --test-dir build --output-on-failure -j $(JOBS)
+
+test-sanitize: setup-test        ## the same under ASan and UBSan, warnings as errors
+	cmake --preset debug >/dev/null
+	cmake --build --preset debug -j $(JOBS)
+	ctest --test-dir build-debug --output-on-failure -j $(JOBS)
+
+test-train: setup-test train     ## the trainer's tests, all tests again in a release build, and the Python oracles
+	ctest --test-dir build-train --output-on-failure -j $(JOBS)
+	BITMAR_BUILD=build-train .venv/bin/python -m pytest -q tests/python
+
+setup:
+	@scripts/setup-system.sh build
+
+setup-test:
+	@scripts/setup-system.sh test
+
+setup-python:
+	@scripts/setup-python.sh
+
+clean:
+	rm -rf build build-debug build-train

@@ -1,0 +1,45 @@
+# Layers are static libraries named bitmar_<layer>; unit tests stand beside the code as <file>_test.cpp.
+
+add_library(bitmar_options INTERFACE)
+target_include_directories(bitmar_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+target_compile_options(bitmar_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion $<$<BOOL:${BITMAR_WERROR}>:-Werror>
+  $<$<BOOL:${BITMAR_SANITIZE}>:-fsanitize=address,undefined;-fno-sanitize-recover=all;-fno-omit-frame-pointer>
+  -ffp-contract=off)
+target_link_options(bitmar_options INTERFACE $<$<BOOL:${BITMAR_SANITIZE}>:-fsanitize=address,undefined>)
+
+# bitmar_test(NAME SOURCE LIBS...): one gtest executable, registered with CTest. The tests find the sources by
+# BITMAR_SOURCE_DIR.
+function(bitmar_test name source)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE bitmar_options ${ARGN} GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE BITMAR_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name})
+endfunction()
+
+# bitmar_layer(NAME [DEPENDS layer...] [LIBRARIES target...]): the static library bitmar_<NAME> of every .cpp in the
+# current folder (not below it), and one test executable per *_test.cpp.
+function(bitmar_layer layer)
+  cmake_parse_arguments(LAYER "" "" "DEPENDS;LIBRARIES;EXCLUDE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  foreach(excluded IN LISTS LAYER_EXCLUDE)
+    list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${excluded})
+  endforeach()
+  list(TRANSFORM LAYER_DEPENDS PREPEND bitmar_)
+  if(sources)
+    add_library(bitmar_${layer} STATIC ${sources})
+    target_link_libraries(bitmar_${layer} PUBLIC bitmar_options ${LAYER_DEPENDS} ${LAYER_LIBRARIES})
+  else()
+    add_library(bitmar_${layer} INTERFACE)
+    target_link_libraries(bitmar_${layer} INTERFACE bitmar_options ${LAYER_DEPENDS} ${LAYER_LIBRARIES})
+  endif()
+  if(BITMAR_TESTS)
+    foreach(test IN LISTS tests)
+      get_filename_component(name ${test} NAME_WE)
+      bitmar_test(${layer}_${name} ${test} bitmar_${layer})
+    endforeach()
+  endif()
+endfunction()

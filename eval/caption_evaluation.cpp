@@ -1,0 +1,164 @@
+#include "eval/caption_evaluation.h"
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+#include <unordered_map>
+
+#include "io/atomic_file.h"
+#include "io/mapped_file.h"
+#include "io/npy.h"
+
+namespace bitmar {
+namespace {
+
+// Rows of a feature file by photo name.
+class Features {
+ public:
+  static Result<Features> open(const std::string& path, std::uint32_t vision_width) {
+    Features features;
+    BITMAR_TRY(features.file_, NpyFile::open(path));
+    BITMAR_TRY(const auto names, read_name_list(path + ".txt"));
+    const auto& shape = features.file_.shape();
+    if (shape.empty() || shape.size() > 3 || shape.front() != names.size() || shape.back() != vision_width) {
+      return fail(ErrorCode::kInvalidFile, "{}: expected shape [{}, N, {}] or [{}, {}], by its names and the model", path,
+                  names.size(), vision_width, names.size(), vision_width);
+    }
+    features.tokens_ = shape.size() == 3 ? shape[1] : 1;
+    features.width_ = vision_width;
+    features.path_ = path;
+    for (std::size_t row = 0; row < names.size(); ++row) features.rows_.emplace(names[row], row);
+    return features;
+  }
+
+  Result<void> set(Session& session, const std::string& name, std::vector<float>& buffer) const {
+    const auto row = rows_.find(name);
+    if (row == rows_.end()) return fail(ErrorCode::kNotFound, "{}: has no row for photo '{}'", path_, name);
+    buffer.resize(tokens_ * width_);
+    BITMAR_TRY_VOID(file_.read_row(row->second, buffer));
+    return session.set_features({buffer, tokens_, width_});
+  }
+
+ private:
+  NpyFile file_;
+  std::string path_;
+  std::unordered_map<std::string, std::uint64_t> rows_;
+  std::uint64_t tokens_ = 0;
+  std::uint64_t width_ = 0;
+};
+
+Result<std::string> caption_one(Session& session, const ReferencedPhoto& photo, const CaptionRun& run,
+                                const Features* features, std::vector<float>& buffer) {
+  if (features != nullptr) {
+    BITMAR_TRY_VOID(features->set(session, photo.name, buffer));
+  } else {
+    BITMAR_TRY(const Image image, load_image((std::filesystem::path(run.image_folder) / photo.name).string()));
+    BITMAR_TRY_VOID(session.set_image(image));
+  }
+  BITMAR_TRY(const Caption result, caption(session, run.beam));
+  return result.text;
+}
+
+}  // namespace
+
+Result<std::vector<ReferencedPhoto>> join_references(std::span<const CaptionGroup> groups,
+                                                     std::span<const std::string> names) {
+  std::vector<ReferencedPhoto> photos;
+  if (names.empty()) {
+    for (const auto& group : groups) photos.push_back({group.image, group.captions});
+    return photos;
+  }
+  std::unordered_map<std::string_view, const CaptionGroup*> index;
+  for (const auto& group : groups) index.emplace(group.image, &group);
+  for (const auto& name : names) {
+    const auto found = index.find(name);
+    if (found == index.end()) return fail(ErrorCode::kNotFound, "photo '{}' has no reference captions", name);
+    photos.push_back({name, found->second->captions});
+  }
+  return photos;
+}
+
+Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engine>& engine,
+                                                std::span<const ReferencedPhoto> photos, const CaptionRun& run,
+                                                const std::function<void(std::uint64_t)>& progress) {
+  std::optional<Features> features;
+  if (!run.features.empty()) {
+    BITMAR_TRY(features, Features::open(run.features, engine->config().vision_width));
+  }
+  const std::size_t threads = std::clamp<std::size_t>(run.threads, 1, std::max<std::size_t>(photos.size(), 1));
+  SessionOptions session_options;
+  session_options.memory = run.memory ? MemoryMode::kReadOnly : MemoryMode::kOff;
+  std::vector<Session> sessions;
+  for (std::size_t i = 0; i < threads; ++i) {
+    BITMAR_TRY(Session session, Session::open(engine, session_options));
+    sessions.push_back(std::move(session));
+  }
+
+  std::vector<std::string> captions(photos.size());
+  std::atomic<std::size_t> next = 0;
+  std::mutex mutex;
+  std::uint64_t done = 0;
+  std::optional<Error> error;
+  const auto work = [&](Session& session) {
+    std::vector<float> buffer;
+    for (std::size_t i = next++; i < photos.size(); i = next++) {
+      auto text = caption_one(session, photos[i], run, features ? &*features : nullptr, buffer);
+      const std::scoped_lock lock(mutex);
+      if (error) return;
+      if (!text) {
+        error = text.error();
+        return;
+      }
+      captions[i] = *std::move(text);
+      if (progress) progress(++done);
+    }
+  };
+  {
+    std::vector<std::jthread> workers;
+    for (std::size_t i = 1; i < threads; ++i) workers.emplace_back([&, i] { work(sessions[i]); });
+    work(sessions.front());
+  }
+  if (error) return std::unexpected(*error);
+  return captions;
+}
+
+Result<std::vector<std::string>> read_predictions(const std::string& path, std::span<const ReferencedPhoto> photos) {
+  BITMAR_TRY(const MappedFile file, MappedFile::open(path));
+  const auto* begin = reinterpret_cast<const char*>(file.bytes().data());
+  const auto json = nlohmann::json::parse(begin, begin + file.bytes().size(), nullptr, false);
+  if (!json.is_array()) return fail(ErrorCode::kInvalidFile, "{}: expected a JSON array of captions", path);
+  std::unordered_map<std::string, std::string> captions;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const auto& entry = json[i];
+    if (!entry.is_object() || !entry.contains("image_id") || !entry["image_id"].is_string() ||
+        !entry.contains("caption") || !entry["caption"].is_string()) {
+      return fail(ErrorCode::kInvalidFile, "{}: entry {}: expected {{\"image_id\": name, \"caption\": text}}", path, i);
+    }
+    captions[entry["image_id"].get<std::string>()] = entry["caption"].get<std::string>();
+  }
+  std::vector<std::string> ordered;
+  for (const auto& photo : photos) {
+    const auto found = captions.find(photo.name);
+    if (found == captions.end()) return fail(ErrorCode::kNotFound, "{}: no caption for '{}'", path, photo.name);
+    ordered.push_back(found->second);
+  }
+  return ordered;
+}
+
+Result<void> write_predictions(const std::string& path, std::span<const ReferencedPhoto> photos,
+                               std::span<const std::string> captions) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (std::size_t i = 0; i < photos.size(); ++i) {
+    json.push_back({{"image_id", photos[i].name}, {"caption", captions[i]}});
+  }
+  const std::string text = json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  BITMAR_TRY(AtomicFile file, AtomicFile::create(path));
+  BITMAR_TRY_VOID(file.write(std::as_bytes(std::span(text))));
+  return file.commit();
+}
+
+}  // namespace bitmar

@@ -1,0 +1,53 @@
+// Captions a set of photos with a model and scores the captions against their references.
+//
+//   BITMAR_TRY(const auto photos, join_references(groups, "images", names));
+//   BITMAR_TRY(const auto predictions, caption_photos(engine, photos, options, progress));
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "eval/caption_metrics.h"
+#include "io/caption_readers.h"
+#include "runtime/beam_search.h"
+
+namespace bitmar {
+
+// One photo to caption and judge.
+struct ReferencedPhoto {
+  std::string name;
+  std::vector<std::string> references;
+};
+
+// The photos of `names` (all of `groups` where it is empty), in that order. kNotFound names a photo without captions.
+[[nodiscard]] Result<std::vector<ReferencedPhoto>> join_references(std::span<const CaptionGroup> groups,
+                                                                   std::span<const std::string> names);
+
+struct CaptionRun {
+  std::string image_folder;  // where the photos lie, unless features are given
+  std::string features;      // optional: a .npy of [photos, N, F] with its names beside it (`bitmar features`)
+  BeamOptions beam;
+  bool memory = true;        // false: the ablation
+  std::size_t threads = 1;   // photos at a time
+};
+
+// The captions, in the photos' order; each thread has its own read-only session, so the result does not depend on
+// their number. `progress` is called with the number of photos done, one call at a time.
+[[nodiscard]] Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engine>& engine,
+                                                              std::span<const ReferencedPhoto> photos,
+                                                              const CaptionRun& run,
+                                                              const std::function<void(std::uint64_t)>& progress);
+
+// Captions from a results file in COCO's form, [{"image_id": name, "caption": text}, …], in the photos' order.
+[[nodiscard]] Result<std::vector<std::string>> read_predictions(const std::string& path,
+                                                                std::span<const ReferencedPhoto> photos);
+[[nodiscard]] Result<void> write_predictions(const std::string& path, std::span<const ReferencedPhoto> photos,
+                                             std::span<const std::string> captions);
+
+}  // namespace bitmar

@@ -1,0 +1,15 @@
+// The registry's view of the instruction-set files. To add one: a file that defines its table function, a line here,
+// a line in kernels.cpp. A table may start as a copy of a slower one that its processors also run.
+#pragma once
+
+#include "kernels/kernel_table.h"
+
+namespace bitmar {
+
+// Always runs.
+const KernelTable* scalar_table();
+
+// Null where this build or this processor cannot run it.
+const KernelTable* avx2_table();
+
+}  // namespace bitmar

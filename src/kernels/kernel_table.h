@@ -1,0 +1,103 @@
+// The plain-data interface between the library and its instruction-set-specific files: one table of functions per
+// instruction set. Only built-in types and pointers cross it, because such a file is compiled for instructions that
+// the rest of the program must never execute: it includes intrinsics and this header, and keeps everything else static.
+//
+// Integer results are exact and equal on every instruction set. Float results have one fixed order of operations per
+// instruction set, independent of thread count and batch; between instruction sets they may differ in rounding.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bitmar {
+
+// Quantized activations of several tokens (DESIGN section 2, BitLinear).
+struct ActivationRows {
+  const std::int8_t* codes;         // [tokens, stride]; zero from `columns` on; 32-byte aligned rows
+  const float* inverse_scales;      // [tokens]: max|x| / 127
+  const std::int16_t* column_sums;  // [tokens, sum_blocks(stride), 2]: see kSumColumns
+  std::size_t tokens;
+  std::size_t columns;
+  std::size_t stride;  // columns rounded up to kColumnAlignment
+};
+
+// Rows of activation codes are padded with zeros to a multiple of this.
+inline constexpr std::size_t kColumnAlignment = 32;
+
+// For each block of this many columns (the last may be shorter), `column_sums` holds the sum of the codes whose column
+// is 0 or 1 modulo 4, then of those whose column is 2 or 3 modulo 4: what kernels with unsigned weight codes
+// (value + 1) must subtract.
+inline constexpr std::size_t kSumColumns = 128;
+
+// Blocks of kSumColumns in a row of `stride` codes.
+constexpr std::size_t sum_blocks(std::size_t stride) {
+  return (stride + kSumColumns - 1) / kSumColumns;
+}
+
+// A weight matrix in the layout that this table's pack function wrote.
+struct PackedMatrix {
+  const std::uint8_t* data;  // 64-byte aligned
+  std::size_t rows;
+  std::size_t columns;
+  float scale;              // ternary: one scale a matrix
+  const float* row_scales;  // int8: [rows]; else null
+  const float* bias;        // [rows] or null
+};
+
+struct KernelTable {
+  const char* name;
+
+  // Packed layouts. `codes`/`weights` are row-major [rows, columns]; `packed` has *_packed_bytes(rows, columns) bytes,
+  // 64-byte aligned. Any rows and columns, 0 included.
+  std::size_t (*ternary_packed_bytes)(std::size_t rows, std::size_t columns);
+  void (*ternary_pack)(const std::int8_t* codes, std::size_t rows, std::size_t columns, std::uint8_t* packed);
+  std::size_t (*int8_packed_bytes)(std::size_t rows, std::size_t columns);
+  void (*int8_pack)(const std::int8_t* codes, std::size_t rows, std::size_t columns, std::uint8_t* packed);
+  std::size_t (*float_packed_bytes)(std::size_t rows, std::size_t columns);
+  void (*float_pack)(const float* weights, std::size_t rows, std::size_t columns, std::uint8_t* packed);
+
+  // Threads split a matrix at multiples of this many rows.
+  std::size_t row_granule;
+
+  // out[t, r] for r in [row_begin, row_end) and every token; out is [tokens, rows]. row_begin is a multiple of
+  // row_granule, row_end too or equal to rows.
+  //   ternary: float(int32 sum) * (scale * inverse_scales[t]) + bias[r]
+  //   int8:    float(int32 sum) * (row_scales[r] * inverse_scales[t]) + bias[r]; codes within [-127, 127]
+  //   float:   the sum over columns in ascending order, then + bias[r]; x is [tokens, columns]
+  void (*ternary_linear)(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
+                         std::size_t row_end, float* out);
+  void (*int8_linear)(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin, std::size_t row_end,
+                      float* out);
+  void (*float_linear)(const PackedMatrix* weights, const float* x, std::size_t tokens, std::size_t row_begin,
+                       std::size_t row_end, float* out);
+
+  // One row of ActivationRows: writes `stride` codes and 2 * sum_blocks(stride) sums; returns the inverse scale.
+  float (*quantize_row)(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes,
+                        std::int16_t* column_sums);
+
+  // Float pieces on `count` elements; see ops.h for what each computes. `out` may equal an input, not overlap it.
+  void (*layer_norm_row)(const float* x, const float* gain, const float* bias, float epsilon, std::size_t count,
+                         float* out);
+  void (*gelu)(const float* x, std::size_t count, float* out);
+  void (*silu)(const float* x, std::size_t count, float* out);
+  void (*relu)(const float* x, std::size_t count, float* out);
+  void (*add)(const float* a, const float* b, std::size_t count, float* out);
+  void (*multiply)(const float* a, const float* b, std::size_t count, float* out);
+  void (*axpy)(float alpha, const float* x, std::size_t count, float* y);
+  void (*dequantize)(const std::int8_t* codes, float scale, std::size_t count, float* out);
+  void (*softmax)(float* values, std::size_t count);
+  float (*dot)(const float* a, const float* b, std::size_t count);
+  std::size_t (*index_of_max)(const float* values, std::size_t count);
+
+  // scores[i] = scale * dot(query, keys + i * stride), over `width` elements.
+  void (*attention_scores)(const float* query, const float* keys, std::size_t stride, std::size_t count,
+                           std::size_t width, float scale, float* scores);
+  // out[j] += sum over i, ascending, of weights[i] * values[i * stride + j], for j below `width`.
+  void (*weighted_sum)(const float* weights, const float* values, std::size_t stride, std::size_t count,
+                       std::size_t width, float* out);
+  // For each of `heads` rows of `head_width`: pairs (i, i + head_width / 2) turned by the angle of cosines[i],
+  // sines[i].
+  void (*rotate)(float* values, std::size_t heads, std::size_t head_width, const float* cosines, const float* sines);
+};
+
+}  // namespace bitmar

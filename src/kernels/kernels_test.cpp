@@ -1,0 +1,126 @@
+#include "kernels/kernels.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+namespace bitmar {
+namespace {
+
+// Sets BITMAR_ISA for one test and restores what was there.
+class ForcedIsa {
+ public:
+  explicit ForcedIsa(const char* value) {
+    if (const char* old = std::getenv("BITMAR_ISA")) old_ = old;
+    set(value);
+  }
+  ~ForcedIsa() { set(old_.empty() ? nullptr : old_.c_str()); }
+  ForcedIsa(const ForcedIsa&) = delete;
+  ForcedIsa& operator=(const ForcedIsa&) = delete;
+
+ private:
+  static void set(const char* value) {
+    if (value == nullptr) {
+      unsetenv("BITMAR_ISA");
+    } else {
+      setenv("BITMAR_ISA", value, 1);
+    }
+  }
+  std::string old_;
+};
+
+TEST(Kernels, ScalarAlwaysComesFirst) {
+  ASSERT_FALSE(available_kernels().empty());
+  EXPECT_STREQ(available_kernels().front()->name, "scalar");
+  EXPECT_EQ(available_kernels().front(), &scalar_kernels());
+}
+
+#if defined(__x86_64__)
+TEST(Kernels, Avx2IsAvailableExactlyWhereTheProcessorHasIt) {
+  const bool expected = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const auto kernels = select_kernels("avx2");
+  ASSERT_EQ(kernels.has_value(), expected);
+  if (expected) {
+    EXPECT_STREQ((*kernels)->name, "avx2");
+  }
+}
+#endif
+
+TEST(Kernels, EveryAvailableNameSelectsItself) {
+  for (const Kernels* table : available_kernels()) {
+    const auto kernels = select_kernels(table->name);
+    ASSERT_TRUE(kernels.has_value()) << kernels.error().message;
+    EXPECT_EQ(*kernels, table);
+  }
+}
+
+TEST(Kernels, EmptyNameSelectsTheFastest) {
+  const auto kernels = select_kernels("");
+  ASSERT_TRUE(kernels.has_value());
+  EXPECT_EQ(*kernels, available_kernels().back());
+}
+
+TEST(Kernels, UnknownNameListsWhatThereIs) {
+  const auto kernels = select_kernels("avx1024");
+  ASSERT_FALSE(kernels.has_value());
+  EXPECT_EQ(kernels.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(kernels.error().message, testing::HasSubstr("avx1024"));
+  for (const Kernels* table : available_kernels()) {
+    EXPECT_THAT(kernels.error().message, testing::HasSubstr(table->name));
+  }
+}
+
+TEST(Kernels, EnvironmentVariableForcesTheInstructionSet) {
+  for (const Kernels* table : available_kernels()) {
+    const ForcedIsa forced(table->name);
+    const auto kernels = default_kernels();
+    ASSERT_TRUE(kernels.has_value());
+    EXPECT_EQ(*kernels, table);
+  }
+  for (const char* unset : {static_cast<const char*>(nullptr), ""}) {
+    const ForcedIsa forced(unset);
+    const auto kernels = default_kernels();
+    ASSERT_TRUE(kernels.has_value());
+    EXPECT_EQ(*kernels, available_kernels().back());
+  }
+  const ForcedIsa forced("mmx");
+  const auto kernels = default_kernels();
+  ASSERT_FALSE(kernels.has_value());
+  EXPECT_THAT(kernels.error().message, testing::HasSubstr("BITMAR_ISA"));
+}
+
+TEST(Kernels, SelfTestPassesForEveryTable) {
+  for (const Kernels* table : available_kernels()) {
+    const auto result = self_test(*table);
+    EXPECT_TRUE(result.has_value()) << result.error().message;
+  }
+}
+
+TEST(Kernels, SelfTestRefusesATernaryTableThatIsOffByOne) {
+  Kernels broken = scalar_kernels();
+  broken.name = "broken";
+  broken.ternary_linear = [](const PackedMatrix* weights, const ActivationRows* x, std::size_t begin, std::size_t end,
+                             float* out) {
+    scalar_kernels().ternary_linear(weights, x, begin, end, out);
+    if (weights->rows == 97) out[6 * 97 + 96] += 1.0f;  // one element of one tile
+  };
+  const auto result = self_test(broken);
+  ASSERT_FALSE(result.has_value());
+  EXPECT_THAT(result.error().message, testing::HasSubstr("broken"));
+}
+
+TEST(Kernels, SelfTestRefusesAnInt8TableThatSaturates) {
+  Kernels broken = scalar_kernels();
+  broken.int8_linear = [](const PackedMatrix* weights, const ActivationRows* x, std::size_t begin, std::size_t end,
+                          float* out) {
+    scalar_kernels().int8_linear(weights, x, begin, end, out);
+    for (std::size_t i = begin; i < end; ++i) out[i] = out[i] > 32767.0f ? 32767.0f : out[i];
+  };
+  EXPECT_FALSE(self_test(broken).has_value());
+}
+
+}  // namespace
+}  // namespace bitmar

@@ -1,0 +1,151 @@
+#include "kernels/linear.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace bitmar {
+namespace {
+
+// Multiply-adds below which handing ranges to threads (about a microsecond) costs more than it saves.
+constexpr std::size_t kParallelWork = std::size_t{1} << 18;
+
+std::size_t round_up(std::size_t value, std::size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+AlignedBuffer<float> copy_of(std::span<const float> values) {
+  AlignedBuffer<float> buffer(values.size());
+  std::copy(values.begin(), values.end(), buffer.data());
+  return buffer;
+}
+
+// Calls run(row_begin, row_end), in several threads where that pays.
+template <typename Run>
+void split_rows(const Kernels& kernels, std::size_t rows, std::size_t work, ThreadPool* pool, const Run& run) {
+  if (rows == 0 || work == 0) return;
+  if (pool == nullptr || pool->size() == 1 || work < kParallelWork) {
+    run(0, rows);
+    return;
+  }
+  // One captured pointer: std::function then needs no allocation.
+  pool->parallel_for(rows, kernels.row_granule, [&run](std::size_t begin, std::size_t end) { run(begin, end); });
+}
+
+// A product over no columns is the bias alone.
+void fill_bias(const AlignedBuffer<float>& bias, MatrixView<float> out) {
+  for (std::size_t t = 0; t < out.rows; ++t) {
+    const auto row = out.row(t);
+    if (bias.size() == 0) {
+      std::fill(row.begin(), row.end(), 0.0f);
+    } else {
+      std::copy(bias.span().begin(), bias.span().end(), row.begin());
+    }
+  }
+}
+
+}  // namespace
+
+void QuantizedActivations::resize(std::size_t tokens, std::size_t columns) {
+  tokens_ = tokens;
+  columns_ = columns;
+  stride_ = round_up(columns, kColumnAlignment);
+  codes_.resize(tokens * stride_);
+  inverse_scales_.resize(tokens);
+  column_sums_.resize(tokens * sum_blocks(stride_) * 2);
+}
+
+ActivationRows QuantizedActivations::rows() const {
+  return {codes_.data(), inverse_scales_.data(), column_sums_.data(), tokens_, columns_, stride_};
+}
+
+void quantize_activations(const Kernels& kernels, MatrixView<const float> x, QuantizedActivations& out) {
+  out.resize(x.rows, x.columns);
+  const std::size_t sums = sum_blocks(out.stride_) * 2;
+  for (std::size_t t = 0; t < x.rows; ++t) {
+    out.inverse_scales_.data()[t] =
+        kernels.quantize_row(x.values.data() + t * x.columns, x.columns, out.stride_,
+                             out.codes_.data() + t * out.stride_, out.column_sums_.data() + t * sums);
+  }
+}
+
+TernaryLinear::TernaryLinear(const Kernels& kernels, std::span<const std::int8_t> codes, std::size_t rows,
+                             std::size_t columns, float scale, std::span<const float> bias)
+    : kernels_(&kernels),
+      rows_(rows),
+      columns_(columns),
+      scale_(scale),
+      packed_(kernels.ternary_packed_bytes(rows, columns)),
+      bias_(copy_of(bias)) {
+  assert(codes.size() == rows * columns);
+  assert(bias.empty() || bias.size() == rows);
+  kernels.ternary_pack(codes.data(), rows, columns, packed_.data());
+}
+
+std::size_t TernaryLinear::memory_bytes() const {
+  return packed_.size() + bias_.size() * sizeof(float);
+}
+
+void TernaryLinear::apply(const QuantizedActivations& x, MatrixView<float> out, ThreadPool* pool) const {
+  assert(x.columns() == columns_ && out.rows == x.tokens() && out.columns == rows_);
+  if (columns_ == 0) return fill_bias(bias_, out);
+  const PackedMatrix weights{packed_.data(), rows_, columns_, scale_, nullptr, bias_.data()};
+  const ActivationRows activations = x.rows();
+  split_rows(*kernels_, rows_, rows_ * columns_ * x.tokens(), pool, [&](std::size_t begin, std::size_t end) {
+    kernels_->ternary_linear(&weights, &activations, begin, end, out.values.data());
+  });
+}
+
+Int8Linear::Int8Linear(const Kernels& kernels, std::span<const std::int8_t> codes, std::size_t rows,
+                       std::size_t columns, std::span<const float> row_scales, std::span<const float> bias)
+    : kernels_(&kernels),
+      rows_(rows),
+      columns_(columns),
+      packed_(kernels.int8_packed_bytes(rows, columns)),
+      row_scales_(copy_of(row_scales)),
+      bias_(copy_of(bias)) {
+  assert(codes.size() == rows * columns && row_scales.size() == rows);
+  assert(bias.empty() || bias.size() == rows);
+  assert(std::find(codes.begin(), codes.end(), std::int8_t{-128}) == codes.end());
+  kernels.int8_pack(codes.data(), rows, columns, packed_.data());
+}
+
+std::size_t Int8Linear::memory_bytes() const {
+  return packed_.size() + (row_scales_.size() + bias_.size()) * sizeof(float);
+}
+
+void Int8Linear::apply(const QuantizedActivations& x, MatrixView<float> out, ThreadPool* pool) const {
+  assert(x.columns() == columns_ && out.rows == x.tokens() && out.columns == rows_);
+  if (columns_ == 0) return fill_bias(bias_, out);
+  const PackedMatrix weights{packed_.data(), rows_, columns_, 1.0f, row_scales_.data(), bias_.data()};
+  const ActivationRows activations = x.rows();
+  split_rows(*kernels_, rows_, rows_ * columns_ * x.tokens(), pool, [&](std::size_t begin, std::size_t end) {
+    kernels_->int8_linear(&weights, &activations, begin, end, out.values.data());
+  });
+}
+
+FloatLinear::FloatLinear(const Kernels& kernels, std::span<const float> weights, std::size_t rows, std::size_t columns,
+                         std::span<const float> bias)
+    : kernels_(&kernels),
+      rows_(rows),
+      columns_(columns),
+      packed_(kernels.float_packed_bytes(rows, columns)),
+      bias_(copy_of(bias)) {
+  assert(weights.size() == rows * columns);
+  assert(bias.empty() || bias.size() == rows);
+  kernels.float_pack(weights.data(), rows, columns, packed_.data());
+}
+
+std::size_t FloatLinear::memory_bytes() const {
+  return packed_.size() + bias_.size() * sizeof(float);
+}
+
+void FloatLinear::apply(MatrixView<const float> x, MatrixView<float> out, ThreadPool* pool) const {
+  assert(x.columns == columns_ && out.rows == x.rows && out.columns == rows_);
+  if (columns_ == 0) return fill_bias(bias_, out);
+  const PackedMatrix weights{packed_.data(), rows_, columns_, 1.0f, nullptr, bias_.data()};
+  split_rows(*kernels_, rows_, rows_ * columns_ * x.rows, pool, [&](std::size_t begin, std::size_t end) {
+    kernels_->float_linear(&weights, x.values.data(), x.rows, begin, end, out.values.data());
+  });
+}
+
+}  // namespace bitmar

@@ -1,0 +1,61 @@
+// The FP32 pieces of the model beside its matrix products, through the kernel table. Each has one fixed order of
+// operations, so that a result does not depend on threads or batch. `out` may be the input itself unless said
+// otherwise; sizes must agree (asserted).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/matrix_view.h"
+#include "kernels/kernels.h"
+
+namespace bitmar {
+
+// Each row of x [tokens, d]: (x - mean) / sqrt(variance + epsilon) * gain + bias; mean first, then the variance of the
+// differences. gain: [d]; bias: [d] or empty (none).
+void layer_norm(const Kernels& kernels, MatrixView<const float> x, std::span<const float> gain,
+                std::span<const float> bias, float epsilon, MatrixView<float> out);
+
+// x * Phi(x), the exact (erf) form.
+void gelu(const Kernels& kernels, std::span<const float> x, std::span<float> out);
+// x * sigmoid(x).
+void silu(const Kernels& kernels, std::span<const float> x, std::span<float> out);
+// max(x, 0).
+void relu(const Kernels& kernels, std::span<const float> x, std::span<float> out);
+
+void add(const Kernels& kernels, std::span<const float> a, std::span<const float> b, std::span<float> out);
+void multiply(const Kernels& kernels, std::span<const float> a, std::span<const float> b, std::span<float> out);
+// y += alpha * x.
+void axpy(const Kernels& kernels, float alpha, std::span<const float> x, std::span<float> y);
+// out = scale * codes: a row of an int8 embedding.
+void dequantize(const Kernels& kernels, std::span<const std::int8_t> codes, float scale, std::span<float> out);
+
+// In place: exp(x - max) / sum. Entries of minus infinity become 0; at least one entry must be finite.
+void softmax(const Kernels& kernels, std::span<float> values);
+
+[[nodiscard]] float dot(const Kernels& kernels, std::span<const float> a, std::span<const float> b);
+
+// The index of the largest value; the lowest one where several are equal. `values` is not empty and has no NaN.
+[[nodiscard]] std::size_t row_max_index(const Kernels& kernels, std::span<const float> values);
+
+// scores[i] = scale * (query . key i), where key i is `query.size()` floats at keys[i * stride].
+void attention_scores(const Kernels& kernels, std::span<const float> query, std::span<const float> keys,
+                      std::size_t stride, float scale, std::span<float> scores);
+
+// out += sum over i of weights[i] * value i, where value i is `out.size()` floats at values[i * stride]. The rows are
+// added in ascending order, so that splitting a sum into consecutive calls gives the same bits.
+void weighted_sum(const Kernels& kernels, std::span<const float> weights, std::span<const float> values,
+                  std::size_t stride, std::span<float> out);
+
+// The rotation of one position (Su et al. 2021): angle i = position * base^(-2i / head_width), in double.
+// cosines, sines: [head_width / 2].
+void rope_angles(std::uint64_t position, std::size_t head_width, double base, std::span<float> cosines,
+                 std::span<float> sines);
+
+// Rotates each head of a row [heads * head_width] in place, pairs (i, i + head_width / 2):
+// (a, b) -> (a cos - b sin, a sin + b cos). head_width = 2 * cosines.size().
+void rope_rotate(const Kernels& kernels, std::span<float> row, std::span<const float> cosines,
+                 std::span<const float> sines);
+
+}  // namespace bitmar

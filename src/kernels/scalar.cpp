@@ -1,0 +1,250 @@
+// The portable reference of every kernel. Loops keep eight independent sums where the table leaves the order free, so
+// that any compiler can vectorise them without reordering.
+#include <cfloat>
+#include <cmath>
+
+#include "kernels/isa_tables.h"
+
+namespace bitmar {
+namespace {
+
+constexpr std::size_t kLanes = 8;
+
+std::size_t padded(std::size_t count, std::size_t multiple) {
+  return (count + multiple - 1) / multiple * multiple;
+}
+
+// Ternary and int8 weights alike: one byte a code, rows padded with zeros as activation rows are.
+std::size_t code_packed_bytes(std::size_t rows, std::size_t columns) {
+  return rows * padded(columns, kColumnAlignment);
+}
+
+void code_pack(const std::int8_t* codes, std::size_t rows, std::size_t columns, std::uint8_t* packed) {
+  const std::size_t stride = padded(columns, kColumnAlignment);
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t c = 0; c < stride; ++c) {
+      packed[r * stride + c] = c < columns ? static_cast<std::uint8_t>(codes[r * columns + c]) : std::uint8_t{0};
+    }
+  }
+}
+
+std::int32_t code_sum(const PackedMatrix& weights, const ActivationRows& x, std::size_t row, std::size_t token) {
+  const auto* w = reinterpret_cast<const std::int8_t*>(weights.data) + row * x.stride;
+  const std::int8_t* codes = x.codes + token * x.stride;
+  std::int32_t sum = 0;
+  for (std::size_t c = 0; c < x.stride; ++c) sum += static_cast<std::int32_t>(w[c]) * codes[c];
+  return sum;
+}
+
+void ternary_linear(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin, std::size_t row_end,
+                    float* out) {
+  for (std::size_t t = 0; t < x->tokens; ++t) {
+    const float scale = weights->scale * x->inverse_scales[t];
+    for (std::size_t r = row_begin; r < row_end; ++r) {
+      const float product = static_cast<float>(code_sum(*weights, *x, r, t)) * scale;
+      out[t * weights->rows + r] = weights->bias == nullptr ? product : product + weights->bias[r];
+    }
+  }
+}
+
+void int8_linear(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin, std::size_t row_end,
+                 float* out) {
+  for (std::size_t t = 0; t < x->tokens; ++t) {
+    for (std::size_t r = row_begin; r < row_end; ++r) {
+      const float scale = weights->row_scales[r] * x->inverse_scales[t];
+      const float product = static_cast<float>(code_sum(*weights, *x, r, t)) * scale;
+      out[t * weights->rows + r] = weights->bias == nullptr ? product : product + weights->bias[r];
+    }
+  }
+}
+
+// Panels of kLanes rows: [panel][column][lane].
+std::size_t float_packed_bytes(std::size_t rows, std::size_t columns) {
+  return padded(rows, kLanes) * columns * sizeof(float);
+}
+
+void float_pack(const float* weights, std::size_t rows, std::size_t columns, std::uint8_t* packed) {
+  auto* panels = reinterpret_cast<float*>(packed);
+  for (std::size_t r = 0; r < padded(rows, kLanes); ++r) {
+    float* panel = panels + r / kLanes * kLanes * columns + r % kLanes;
+    for (std::size_t c = 0; c < columns; ++c) panel[c * kLanes] = r < rows ? weights[r * columns + c] : 0.0f;
+  }
+}
+
+void float_linear(const PackedMatrix* weights, const float* x, std::size_t tokens, std::size_t row_begin,
+                  std::size_t row_end, float* out) {
+  const auto* panels = reinterpret_cast<const float*>(weights->data);
+  for (std::size_t first = row_begin; first < row_end; first += kLanes) {
+    const float* panel = panels + first * weights->columns;
+    for (std::size_t t = 0; t < tokens; ++t) {
+      float sums[kLanes] = {};
+      for (std::size_t c = 0; c < weights->columns; ++c) {
+        const float value = x[t * weights->columns + c];
+        for (std::size_t lane = 0; lane < kLanes; ++lane) sums[lane] += panel[c * kLanes + lane] * value;
+      }
+      for (std::size_t lane = 0; lane < kLanes && first + lane < row_end; ++lane) {
+        const std::size_t r = first + lane;
+        out[t * weights->rows + r] = weights->bias == nullptr ? sums[lane] : sums[lane] + weights->bias[r];
+      }
+    }
+  }
+}
+
+float quantize_row(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes,
+                   std::int16_t* column_sums) {
+  float largest = 0.0f;
+  for (std::size_t c = 0; c < columns; ++c) largest = std::fabs(x[c]) > largest ? std::fabs(x[c]) : largest;
+  const float scale = 127.0f / largest;
+  const bool usable = scale <= FLT_MAX;  // not where largest is 0 or too small
+  // Adding and subtracting 1.5 * 2^23 rounds half to even: the sum has no bits left below the units.
+  constexpr float kRounder = 12582912.0f;
+  for (std::size_t c = 0; c < stride; ++c) {
+    float value = usable && c < columns ? x[c] * scale : 0.0f;
+    value = value > -127.0f ? value : -127.0f;  // also turns what is not a number into a number
+    value = value < 127.0f ? value : 127.0f;
+    codes[c] = static_cast<std::int8_t>((value + kRounder) - kRounder);
+  }
+  for (std::size_t first = 0; first < stride; first += kSumColumns) {
+    int sums[2] = {0, 0};
+    for (std::size_t c = first; c < stride && c < first + kSumColumns; ++c) sums[c / 2 % 2] += codes[c];
+    *column_sums++ = static_cast<std::int16_t>(sums[0]);
+    *column_sums++ = static_cast<std::int16_t>(sums[1]);
+  }
+  return usable ? largest / 127.0f : 0.0f;
+}
+
+float sum_of_lanes(const float* lanes) {
+  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+}
+
+void layer_norm_row(const float* x, const float* gain, const float* bias, float epsilon, std::size_t count,
+                    float* out) {
+  float lanes[kLanes] = {};
+  for (std::size_t i = 0; i < count; ++i) lanes[i % kLanes] += x[i];
+  const float mean = sum_of_lanes(lanes) / static_cast<float>(count);
+  float squares[kLanes] = {};
+  for (std::size_t i = 0; i < count; ++i) squares[i % kLanes] += (x[i] - mean) * (x[i] - mean);
+  const float variance = sum_of_lanes(squares) / static_cast<float>(count);
+  const float inverse = 1.0f / std::sqrt(variance + epsilon);
+  for (std::size_t i = 0; i < count; ++i) {
+    const float normalised = (x[i] - mean) * inverse * gain[i];
+    out[i] = bias == nullptr ? normalised : normalised + bias[i];
+  }
+}
+
+void gelu(const float* x, std::size_t count, float* out) {
+  constexpr float kInverseSqrt2 = 0.70710678118654752f;
+  for (std::size_t i = 0; i < count; ++i) out[i] = 0.5f * x[i] * (1.0f + std::erf(x[i] * kInverseSqrt2));
+}
+
+void silu(const float* x, std::size_t count, float* out) {
+  for (std::size_t i = 0; i < count; ++i) out[i] = x[i] / (1.0f + std::exp(-x[i]));
+}
+
+void relu(const float* x, std::size_t count, float* out) {
+  for (std::size_t i = 0; i < count; ++i) out[i] = x[i] > 0.0f ? x[i] : 0.0f;
+}
+
+void add(const float* a, const float* b, std::size_t count, float* out) {
+  for (std::size_t i = 0; i < count; ++i) out[i] = a[i] + b[i];
+}
+
+void multiply(const float* a, const float* b, std::size_t count, float* out) {
+  for (std::size_t i = 0; i < count; ++i) out[i] = a[i] * b[i];
+}
+
+void axpy(float alpha, const float* x, std::size_t count, float* y) {
+  for (std::size_t i = 0; i < count; ++i) y[i] += alpha * x[i];
+}
+
+void dequantize(const std::int8_t* codes, float scale, std::size_t count, float* out) {
+  for (std::size_t i = 0; i < count; ++i) out[i] = scale * static_cast<float>(codes[i]);
+}
+
+std::size_t index_of_max(const float* values, std::size_t count) {
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < count; ++i) best = values[i] > values[best] ? i : best;
+  return best;
+}
+
+void softmax(float* values, std::size_t count) {
+  if (count == 0) return;
+  const float largest = values[index_of_max(values, count)];
+  float lanes[kLanes] = {};
+  for (std::size_t i = 0; i < count; ++i) {
+    values[i] = std::exp(values[i] - largest);
+    lanes[i % kLanes] += values[i];
+  }
+  const float inverse = 1.0f / sum_of_lanes(lanes);
+  for (std::size_t i = 0; i < count; ++i) values[i] *= inverse;
+}
+
+float dot(const float* a, const float* b, std::size_t count) {
+  float lanes[kLanes] = {};
+  std::size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += a[i + lane] * b[i + lane];
+  }
+  for (; i < count; ++i) lanes[i % kLanes] += a[i] * b[i];
+  return sum_of_lanes(lanes);
+}
+
+void attention_scores(const float* query, const float* keys, std::size_t stride, std::size_t count, std::size_t width,
+                      float scale, float* scores) {
+  for (std::size_t i = 0; i < count; ++i) scores[i] = scale * dot(query, keys + i * stride, width);
+}
+
+void weighted_sum(const float* weights, const float* values, std::size_t stride, std::size_t count, std::size_t width,
+                  float* out) {
+  for (std::size_t i = 0; i < count; ++i) axpy(weights[i], values + i * stride, width, out);
+}
+
+void rotate(float* values, std::size_t heads, std::size_t head_width, const float* cosines, const float* sines) {
+  const std::size_t half = head_width / 2;
+  for (std::size_t h = 0; h < heads; ++h) {
+    float* low = values + h * head_width;
+    float* high = low + half;
+    for (std::size_t i = 0; i < half; ++i) {
+      const float a = low[i];
+      const float b = high[i];
+      low[i] = a * cosines[i] - b * sines[i];
+      high[i] = a * sines[i] + b * cosines[i];
+    }
+  }
+}
+
+}  // namespace
+
+const KernelTable* scalar_table() {
+  static constexpr KernelTable kTable{
+      .name = "scalar",
+      .ternary_packed_bytes = code_packed_bytes,
+      .ternary_pack = code_pack,
+      .int8_packed_bytes = code_packed_bytes,
+      .int8_pack = code_pack,
+      .float_packed_bytes = float_packed_bytes,
+      .float_pack = float_pack,
+      .row_granule = kLanes,
+      .ternary_linear = ternary_linear,
+      .int8_linear = int8_linear,
+      .float_linear = float_linear,
+      .quantize_row = quantize_row,
+      .layer_norm_row = layer_norm_row,
+      .gelu = gelu,
+      .silu = silu,
+      .relu = relu,
+      .add = add,
+      .multiply = multiply,
+      .axpy = axpy,
+      .dequantize = dequantize,
+      .softmax = softmax,
+      .dot = dot,
+      .index_of_max = index_of_max,
+      .attention_scores = attention_scores,
+      .weighted_sum = weighted_sum,
+      .rotate = rotate,
+  };
+  return &kTable;
+}
+
+}  // namespace bitmar

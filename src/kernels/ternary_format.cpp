@@ -1,0 +1,70 @@
+#include "kernels/ternary_format.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+namespace bitmar {
+namespace {
+
+constexpr std::size_t kDigits = 5;
+constexpr std::uint8_t kPackedValues = 243;  // 3^5
+
+// The five values of every packed byte.
+constexpr auto kUnpacked = [] {
+  std::array<std::array<std::int8_t, kDigits>, kPackedValues> table{};
+  for (unsigned packed = 0; packed < kPackedValues; ++packed) {
+    unsigned rest = packed;
+    for (auto& code : table[packed]) {
+      code = static_cast<std::int8_t>(static_cast<int>(rest % 3) - 1);
+      rest /= 3;
+    }
+  }
+  return table;
+}();
+
+}  // namespace
+
+void ternary_pack(std::span<const std::int8_t> codes, std::span<std::uint8_t> packed) {
+  assert(packed.size() == ternary_packed_size(codes.size()));
+  for (std::size_t index = 0; index < packed.size(); ++index) {
+    const auto group = codes.subspan(index * kDigits, std::min(kDigits, codes.size() - index * kDigits));
+    int value = 0;
+    for (std::size_t digit = kDigits; digit-- > 0;) {
+      const int code = digit < group.size() ? group[digit] : 0;
+      assert(code >= -1 && code <= 1);
+      value = 3 * value + code + 1;
+    }
+    packed[index] = static_cast<std::uint8_t>(value);
+  }
+}
+
+Result<void> ternary_unpack(std::span<const std::uint8_t> packed, std::span<std::int8_t> codes, std::string_view name) {
+  assert(packed.size() == ternary_packed_size(codes.size()));
+  for (std::size_t index = 0; index < packed.size(); ++index) {
+    if (packed[index] >= kPackedValues) {
+      return fail(ErrorCode::kInvalidFile, "{}: byte {} is {}; five ternary values are at most 242", name, index,
+                  packed[index]);
+    }
+    const auto& group = kUnpacked[packed[index]];
+    const std::size_t count = std::min(kDigits, codes.size() - index * kDigits);
+    std::ranges::copy_n(group.begin(), static_cast<std::ptrdiff_t>(count), codes.subspan(index * kDigits).begin());
+    if (std::any_of(group.begin() + static_cast<std::ptrdiff_t>(count), group.end(),
+                    [](std::int8_t code) { return code != 0; })) {
+      return fail(ErrorCode::kInvalidFile, "{}: the unused digits of the last byte must stand for 0", name);
+    }
+  }
+  return {};
+}
+
+// Rounding half to even sends exactly +-0.5 to 0 and everything beyond to +-1 or further, which the clip brings back:
+// two comparisons are the whole quantizer.
+void ternary_quantize(std::span<const float> weights, float scale, std::span<std::int8_t> codes) {
+  assert(weights.size() == codes.size() && scale > 0.0f);
+  std::ranges::transform(weights, codes.begin(), [scale](float weight) {
+    const float ratio = weight / scale;
+    return static_cast<std::int8_t>((ratio > 0.5f ? 1 : 0) - (ratio < -0.5f ? 1 : 0));
+  });
+}
+
+}  // namespace bitmar

@@ -1,0 +1,170 @@
+#include "model/forward.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "kernels/ops.h"
+#include "model/attention.h"
+#include "model/text_layer.h"
+
+namespace bitmar {
+namespace {
+
+// One batch on its way through the model.
+class Batch {
+ public:
+  Batch(const BitmarModel& model, const ForwardInput& input, Workspace& workspace, ThreadPool* pool)
+      : model_(model),
+        kernels_(*model.kernels),
+        input_(input),
+        workspace_(workspace),
+        pool_(pool),
+        rows_(input.tokens.size()),
+        width_(model.config.width) {
+    assert(rows_ <= workspace.rows() && input.sequences.size() == rows_ && input.image != nullptr);
+  }
+
+  void run() {
+    place();
+    embed();
+    std::ranges::copy(view(workspace_.embedded).values, view(workspace_.hidden).values.begin());
+    run_stack(model_.encoder, &SequenceState::encoder, false);
+    fuse();
+    if (input_.memory != nullptr) read_memory();
+    inject();
+    run_stack(model_.decoder, &SequenceState::decoder, input_.memory != nullptr);
+    layer_norm(kernels_, view(workspace_.hidden), model_.decoder_norm.gain, model_.decoder_norm.bias,
+               model_.config.norm_epsilon, view(workspace_.normed));
+  }
+
+ private:
+  MatrixView<float> view(AlignedBuffer<float>& buffer) const { return Workspace::view(buffer, rows_, width_); }
+
+  // Gives each row its position and rotations, and moves the sequences on.
+  void place() {
+    const std::size_t half = model_.config.head_width() / 2;
+    const std::uint64_t last = model_.config.cache_tokens() - 1;
+    for (std::size_t row = 0; row < rows_; ++row) {
+      const std::uint64_t position = input_.sequences[row]->position++;
+      workspace_.positions.span()[row] = position;
+      rope_angles(position, 2 * half, model_.config.rope_base, workspace_.cosines.span().subspan(row * half, half),
+                  workspace_.sines.span().subspan(row * half, half));
+      if (position > last) {
+        rope_angles(last, 2 * half, model_.config.rope_base, workspace_.sink_cosines.span().subspan(row * half, half),
+                    workspace_.sink_sines.span().subspan(row * half, half));
+      }
+    }
+  }
+
+  void embed() {
+    const auto embedded = view(workspace_.embedded);
+    const std::span<const std::int8_t> codes = model_.token_embedding.codes;
+    for (std::size_t row = 0; row < rows_; ++row) {
+      const std::size_t token = input_.tokens[row];
+      dequantize(kernels_, codes.subspan(token * width_, width_), model_.token_embedding.scales[token],
+                 embedded.row(row));
+    }
+  }
+
+  void run_stack(const std::vector<TextLayerWeights>& stack, std::vector<KvCache> SequenceState::*caches,
+                 bool memory) {
+    const auto row_caches = workspace_.row_caches.span().first(rows_);
+    for (std::size_t layer = 0; layer < stack.size(); ++layer) {
+      for (std::size_t row = 0; row < rows_; ++row) row_caches[row] = &(input_.sequences[row]->*caches)[layer];
+      run_text_layer(model_, stack[layer], row_caches, memory, workspace_, pool_);
+    }
+  }
+
+  // Z = LN(h), F = LN(Z + MHA(Z, [null; V])).
+  void fuse() {
+    const auto states = view(workspace_.normed);
+    norm_and_quantize(model_, model_.encoder_norm, view(workspace_.hidden), states, workspace_);
+    const auto query = view(workspace_.query);
+    model_.fusion.query.apply(workspace_.quantized, query, pool_);
+    const auto attended = view(workspace_.attended);
+    attend_to_image(model_, *input_.image, query, attended, workspace_, pool_);
+    norm_and_quantize(model_, model_.fusion.output_norm, attended, attended, workspace_);
+    const auto fused = view(workspace_.fused);
+    model_.fusion.output.apply(workspace_.quantized, fused, pool_);
+    add(kernels_, states.values, fused.values, fused.values);
+    layer_norm(kernels_, fused, model_.fusion_norm.gain, model_.fusion_norm.bias, model_.config.norm_epsilon, fused);
+  }
+
+  void read_memory() {
+    const auto queries = view(workspace_.memory_query);
+    const auto retrieved = view(workspace_.retrieved);
+    const auto attention = Workspace::view(workspace_.attention, rows_, model_.config.memory_slots);
+    for (std::size_t row = 0; row < rows_; ++row) {
+      EpisodeState& episode = input_.sequences[row]->episode;
+      episode.query.advance(model_.config, *model_.memory, view(workspace_.fused).row(row), queries.row(row));
+      std::ranges::copy(queries.row(row), episode.last_query.begin());
+      input_.memory->read(queries.row(row), attention.row(row), retrieved.row(row));
+      for (std::size_t slot = 0; slot < attention.columns; ++slot) {
+        episode.attention_sum[slot] += static_cast<double>(attention.row(row)[slot]);
+      }
+      ++episode.reads;
+    }
+    quantize_activations(kernels_, retrieved, workspace_.quantized_retrieved);
+  }
+
+  // The decoder's input h0, from E[x], F and r.
+  void inject() {
+    const InjectionWeights& weights = model_.injection;
+    const auto hidden = view(workspace_.hidden);
+    if (weights.input) {
+      join();
+      weights.input->apply(workspace_.quantized, hidden, pool_);
+      return;
+    }
+    const auto projected = view(workspace_.projected);
+    quantize_activations(kernels_, view(workspace_.fused), workspace_.quantized);
+    weights.fusion->apply(workspace_.quantized, projected, pool_);
+    add(kernels_, view(workspace_.embedded).values, projected.values, hidden.values);
+    if (input_.memory == nullptr) return;
+    weights.memory->apply(workspace_.quantized_retrieved, projected, pool_);
+    add(kernels_, hidden.values, projected.values, hidden.values);
+  }
+
+  // Quantizes [E; F] or [E; F; r]; r is zero where the memory is switched off.
+  void join() {
+    const std::size_t columns = model_.injection.input->columns();
+    const auto joined = Workspace::view(workspace_.joined, rows_, columns);
+    for (std::size_t row = 0; row < rows_; ++row) {
+      const auto target = joined.row(row);
+      std::ranges::copy(view(workspace_.embedded).row(row), target.begin());
+      std::ranges::copy(view(workspace_.fused).row(row), target.subspan(width_).begin());
+      if (columns == 2 * width_) continue;
+      const auto memory_part = target.subspan(2 * width_);
+      if (input_.memory == nullptr) {
+        std::ranges::fill(memory_part, 0.0f);
+      } else {
+        std::ranges::copy(view(workspace_.retrieved).row(row), memory_part.begin());
+      }
+    }
+    quantize_activations(kernels_, joined, workspace_.quantized);
+  }
+
+  const BitmarModel& model_;
+  const Kernels& kernels_;
+  const ForwardInput& input_;
+  Workspace& workspace_;
+  ThreadPool* pool_;
+  std::size_t rows_;
+  std::size_t width_;
+};
+
+}  // namespace
+
+void forward(const BitmarModel& model, const ForwardInput& input, Workspace& workspace, ThreadPool* pool) {
+  Batch(model, input, workspace, pool).run();
+}
+
+void compute_logits(const BitmarModel& model, Workspace& workspace, std::size_t first, std::size_t count,
+                    MatrixView<float> logits, ThreadPool* pool) {
+  const std::size_t width = model.config.width;
+  const MatrixView<const float> normed(workspace.normed.span().subspan(first * width, count * width), count, width);
+  quantize_activations(*model.kernels, normed, workspace.quantized);
+  model.output.apply(workspace.quantized, logits, pool);
+}
+
+}  // namespace bitmar

@@ -1,0 +1,45 @@
+#include "model/workspace.h"
+
+#include <algorithm>
+
+namespace bitmar {
+
+Workspace::Workspace(const ModelConfig& config, std::size_t rows, std::size_t threads)
+    : quantized(rows, std::max<std::size_t>({config.width * 3ull, config.ffn_hidden})),
+      quantized_retrieved(rows, config.width),
+      rows_(rows),
+      threads_(std::max<std::size_t>(threads, 1)),
+      keys_(config.cache_tokens()) {
+  const std::size_t width = config.width;
+  for (auto* buffer : {&embedded, &hidden, &normed, &query, &sink_query, &key, &value, &attended, &projected, &fused,
+                       &memory_query, &retrieved}) {
+    buffer->resize(rows * width);
+  }
+  ffn.resize(rows * config.ffn_hidden);
+  if (config.memory) attention.resize(rows * config.memory_slots);
+  if (config.injection == InjectionKind::kConcatenate) joined.resize(rows * 3 * width);
+  for (auto* buffer : {&cosines, &sines, &sink_cosines, &sink_sines}) {
+    buffer->resize(rows * (config.head_width() / 2));
+  }
+  positions.resize(rows);
+  row_caches.resize(rows);
+  scores_.resize(threads_ * keys_);
+}
+
+void Workspace::reserve_keys(std::size_t keys) {
+  if (keys <= keys_) return;
+  keys_ = keys;
+  scores_.resize(threads_ * keys_);
+}
+
+std::size_t Workspace::memory_bytes() const {
+  std::size_t floats = scores_.size();
+  for (const auto* buffer : {&embedded, &hidden, &normed, &query, &sink_query, &key, &value, &attended, &projected,
+                             &ffn, &fused, &memory_query, &retrieved, &attention, &joined, &cosines, &sines,
+                             &sink_cosines, &sink_sines}) {
+    floats += buffer->size();
+  }
+  return floats * sizeof(float);
+}
+
+}  // namespace bitmar

@@ -1,0 +1,80 @@
+// A model, loaded: weights, tokenizer, the memory it ships with and its vision tower. Immutable, shared between threads;
+// each user of it opens a Session (runtime/session.h).
+//
+//   BITMAR_TRY(const std::shared_ptr<const Engine> engine, Engine::open("bitmar-14m.gguf"));
+//   BITMAR_TRY(Session session, Session::open(engine));
+//   BITMAR_TRY_VOID(session.set_image(photo));
+//   BITMAR_TRY(const Caption result, caption(session));              // runtime/beam_search.h
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "io/gguf.h"
+#include "io/mapped_file.h"
+#include "kernels/kernels.h"
+#include "model/episodic_memory.h"
+#include "model/vision_tower.h"
+#include "model/weights.h"
+#include "text/tokenizer.h"
+
+namespace bitmar {
+
+struct EngineOptions {
+  // A tower file (`bitmar convert`) for a model that has none, or instead of its own; its width must be the model's
+  // vision_width.
+  std::string tower_path;
+  // Name of the kernels' instruction set; empty: what BITMAR_ISA names, else the fastest here.
+  std::string isa;
+};
+
+class Engine {
+ public:
+  // Maps and loads a model file. Errors name the file and the key or tensor.
+  static Result<std::shared_ptr<const Engine>> open(const std::string& path, const EngineOptions& options = {});
+  // The same from bytes; `name` stands in errors.
+  static Result<std::shared_ptr<const Engine>> parse(std::vector<std::byte> bytes, const std::string& name,
+                                                     const EngineOptions& options = {});
+
+  [[nodiscard]] const std::string& name() const { return name_; }  // the file's
+  [[nodiscard]] const ModelConfig& config() const { return model_.config; }
+  [[nodiscard]] const Kernels& kernels() const { return *model_.kernels; }
+  [[nodiscard]] const BitmarModel& model() const { return model_; }
+  [[nodiscard]] const Tokenizer& tokenizer() const { return tokenizer_; }
+  [[nodiscard]] const VisionTower* tower() const { return tower_ ? &*tower_ : nullptr; }  // null: none
+  [[nodiscard]] const EpisodicMemory* memory() const { return memory_ ? &*memory_ : nullptr; }  // null: none
+  // SHA-256 of the file, which binds a memory snapshot to its model. Reads the whole file.
+  [[nodiscard]] std::string content_hash() const;
+  // Bytes that weights, tower and memory take in memory.
+  [[nodiscard]] std::size_t memory_bytes() const;
+
+ private:
+  // The file's bytes: mapped, or given.
+  struct Source {
+    std::optional<MappedFile> mapping;
+    std::vector<std::byte> bytes;
+    [[nodiscard]] std::span<const std::byte> view() const { return mapping ? mapping->bytes() : std::span(bytes); }
+  };
+  Engine(Source source, std::string name, BitmarModel model, Tokenizer tokenizer)
+      : source_(std::move(source)), name_(std::move(name)), model_(std::move(model)), tokenizer_(std::move(tokenizer)) {}
+  static Result<std::shared_ptr<const Engine>> load(Source source, const std::string& name,
+                                                    const EngineOptions& options);
+
+  Source source_;
+  std::string name_;
+  BitmarModel model_;
+  Tokenizer tokenizer_;
+  std::optional<VisionTower> tower_;
+  std::optional<EpisodicMemory> memory_;
+};
+
+// The tokenizer that a model file carries: tensor `tokenizer.merges`, I16 [merges, 2], bit patterns of unsigned ids.
+[[nodiscard]] Result<Tokenizer> read_tokenizer(const GgufFile& file);
+
+}  // namespace bitmar

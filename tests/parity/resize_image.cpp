@@ -1,0 +1,29 @@
+// Writes what image_parity.py compares with Pillow, as raw bytes: the decoded picture, its resize to a square of the
+// stated side, and its centre crop of that side from a shorter side of 8/7 of it, one after the other.
+//
+//   resize_image SIDE FILE > pixels
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "image/image.h"
+
+int main(int argc, char** argv) {
+  const int side = argc == 3 ? std::atoi(argv[1]) : 0;
+  if (side <= 0) {
+    fmt::print(stderr, "usage: resize_image SIDE FILE > pixels\n");
+    return 2;
+  }
+  const auto image = bitmar::load_image(argv[2]);
+  if (!image) {
+    fmt::print(stderr, "{}\n", image.error().message);
+    return 1;
+  }
+  const auto size = static_cast<std::uint32_t>(side);
+  for (const bitmar::Image& result : {*image, bitmar::resize_bicubic(*image, size, size),
+                                      bitmar::resize_and_center_crop(*image, size * 8 / 7, size)}) {
+    std::fwrite(result.pixels.data(), 1, result.pixels.size(), stdout);
+  }
+  return 0;
+}

@@ -1,0 +1,112 @@
+#include "tests/support/random_model.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/random.h"
+#include "model/schema/config_gguf.h"
+#include "model/schema/tensor_codec.h"
+#include "model/schema/tensor_table.h"
+
+namespace bitmar::testing {
+namespace {
+
+std::vector<float> normals(std::uint64_t count, float mean, double deviation, Random& random) {
+  std::vector<float> values(count);
+  for (auto& value : values) value = mean + static_cast<float>(deviation * random.normal());
+  return values;
+}
+
+std::vector<float> uniforms(std::uint64_t count, Random& random) {
+  std::vector<float> values(count);
+  for (auto& value : values) value = static_cast<float>(random.uniform());
+  return values;
+}
+
+// Values of about the size that training gives them, so that every part of the model has a say in the logits.
+std::vector<float> plausible_values(const TensorSpec& spec, Random& random) {
+  const bool norm = spec.name.find("norm") != std::string::npos;
+  if (norm && spec.name.ends_with(".weight")) return normals(spec.elements(), 1.0f, 0.2, random);
+  if (norm) return normals(spec.elements(), 0.0f, 0.1, random);
+  if (spec.name == "memory.read_sharpness") return {2.0f};
+  if (spec.name == "memory.usage") return uniforms(spec.elements(), random);
+  return normals(spec.elements(), 0.0f, 1.0, random);
+}
+
+void add_tokenizer(const ModelConfig& config, GgufWriter& writer) {
+  std::vector<std::uint16_t> ids;
+  const std::uint32_t merges = config.vocabulary - 257;
+  for (std::uint32_t i = 0; i < merges; ++i) {
+    ids.push_back(static_cast<std::uint16_t>(i));
+    ids.push_back(static_cast<std::uint16_t>(i + 1));
+  }
+  writer.add_tensor("tokenizer.merges", GgufType::kI16, {merges, 2}, std::as_bytes(std::span(ids)));
+}
+
+}  // namespace
+
+ModelConfig small_config() {
+  ModelConfig config;
+  config.vocabulary = 260;
+  config.width = 8;
+  config.heads = 2;
+  config.ffn_hidden = 12;
+  config.encoder_layers = 2;
+  config.decoder_layers = 2;
+  config.sink_tokens = 2;
+  config.window_tokens = 5;
+  config.training_length = 7;
+  config.vision_width = 6;
+  config.compression_hidden = 10;
+  config.memory_slots = 6;
+  config.memory_write_slots = 2;
+  return config;
+}
+
+std::vector<std::byte> random_model_file(const ModelConfig& config, std::uint64_t seed) {
+  Random random(seed);
+  GgufWriter writer(kModelArchitecture);
+  write_config(config, writer);
+  TensorEncoder encoder(writer);
+  for (const auto& spec : tensor_table(config)) {
+    if (spec.kind == TensorKind::kTernary) {
+      std::vector<std::int8_t> codes(spec.elements());
+      for (auto& code : codes) code = static_cast<std::int8_t>(static_cast<int>(random.below(3)) - 1);
+      encoder.ternary(spec, codes, static_cast<float>(1.2 / std::sqrt(static_cast<double>(spec.shape[1]))));
+    } else if (spec.kind == TensorKind::kInt8Rows) {
+      const std::vector<float> values = normals(spec.elements(), 0.0f, 1.0, random);
+      encoder.int8_rows(spec, quantize_int8_rows(values, spec.shape[0], spec.shape[1]));
+    } else {
+      encoder.floats(spec, plausible_values(spec, random));
+    }
+  }
+  encoder.finish();
+  add_tokenizer(config, writer);
+  return writer.serialize();
+}
+
+std::shared_ptr<const Engine> random_engine(const ModelConfig& config, std::uint64_t seed) {
+  auto engine = Engine::parse(random_model_file(config, seed), "random.gguf");
+  if (!engine) {
+    fmt::print(stderr, "random_engine: {}\n", engine.error().message);
+    std::abort();
+  }
+  return *engine;
+}
+
+std::vector<std::uint32_t> random_tokens(const ModelConfig& config, std::size_t count, std::uint64_t seed) {
+  Random random(seed);
+  std::vector<std::uint32_t> tokens(count);
+  for (auto& token : tokens) token = static_cast<std::uint32_t>(random.below(config.vocabulary - 1));
+  return tokens;
+}
+
+std::vector<float> random_features(const ModelConfig& config, std::size_t count, std::uint64_t seed) {
+  Random random(seed);
+  return normals(count * config.vision_width, 0.0f, 1.0, random);
+}
+
+}  // namespace bitmar::testing

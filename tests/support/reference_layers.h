@@ -1,0 +1,61 @@
+// The building blocks of the model in double precision, written plainly from DESIGN section 2, sharing nothing with
+// the kernels. Rows are vectors of their own: clarity before speed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "model/schema/config.h"
+#include "model/schema/tensor_codec.h"
+
+namespace bitmar::testing {
+
+using Row = std::vector<double>;
+using Rows = std::vector<Row>;
+
+// All tensors of a model file as doubles; a ternary matrix as codes with its scale.
+class ReferenceWeights {
+ public:
+  ReferenceWeights(const ModelConfig& config, const TensorDecoder& tensors);
+  [[nodiscard]] const Row& values(const std::string& name) const { return values_.at(name); }
+  [[nodiscard]] double scale(const std::string& name) const { return scales_.at(name); }
+
+ private:
+  std::map<std::string, Row> values_;
+  std::map<std::string, double> scales_;  // of the ternary matrices
+};
+
+class ReferenceLayers {
+ public:
+  ReferenceLayers(const ModelConfig& config, const ReferenceWeights& weights) : config_(config), weights_(weights) {}
+
+  [[nodiscard]] Rows bit_linear(const std::string& name, const Rows& x);
+  [[nodiscard]] Rows norm(const std::string& name, const Rows& x) const;
+  // Attention with output norm and projection. `visible(t)` lists the key rows of query t, each with the distance
+  // from the query in positions (0: not rotated).
+  struct Key {
+    std::size_t row;
+    std::int64_t distance;
+  };
+  using Visibility = std::vector<std::vector<Key>>;
+  [[nodiscard]] Rows attention(const std::string& name, const Rows& queries, const Rows& keys_values,
+                               const Visibility& visible);
+  [[nodiscard]] Rows feed_forward(const std::string& name, const Rows& x);
+
+  // How close an activation came to a tie between two codes, in codes: where floats could round the other way.
+  [[nodiscard]] double closest_tie() const { return closest_tie_; }
+
+ private:
+  const ModelConfig& config_;
+  const ReferenceWeights& weights_;
+  double closest_tie_ = 0.5;
+};
+
+void add_to(Rows& x, const Rows& y, double factor = 1.0);
+[[nodiscard]] double dot_product(const Row& a, const Row& b);
+void softmax_in_place(Row& x);
+
+}  // namespace bitmar::testing

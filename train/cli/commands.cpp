@@ -1,0 +1,13 @@
+#include "cli/commands.h"
+
+namespace bitmar {
+
+void register_commands(CLI::App& app) {
+  register_prepare(app);
+  register_train(app);
+  register_export(app);
+  register_distill(app);
+  register_export_tower(app);
+}
+
+}  // namespace bitmar

@@ -1,0 +1,23 @@
+// bitmar-train: prepares data, trains, distils and exports.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "cli/commands.h"
+
+int main(int argument_count, char** arguments) {
+  CLI::App app("Trains BitMar: a small ternary vision-language model with an episodic memory", "bitmar-train");
+  app.require_subcommand(1);
+  app.set_help_all_flag("--help-all", "Show the help of every command");
+  try {
+    bitmar::register_commands(app);
+    app.parse(argument_count, arguments);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  } catch (const std::exception& error) {  // CommandError, or torch's own
+    fmt::print(stderr, "bitmar-train: error: {}\n", error.what());
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,78 @@
+#include "nn/attention.h"
+
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "nn/fused_ops.h"
+
+namespace bitmar {
+namespace {
+
+// Softmax weights that the fused kernel does not return; only for diagnostics.
+torch::Tensor attention_probabilities(const torch::Tensor& query, const torch::Tensor& key,
+                                      const AttentionOptions& options) {
+  const torch::NoGradGuard no_grad;
+  auto scores = torch::matmul(query, key.transpose(-2, -1)) / std::sqrt(static_cast<double>(query.size(-1)));
+  if (options.mask.defined()) scores = scores + options.mask;
+  if (options.causal) {
+    const auto future = torch::ones({query.size(-2), key.size(-2)}, scores.options().dtype(torch::kBool)).triu(1);
+    scores = scores.masked_fill(future, -std::numeric_limits<float>::infinity());
+  }
+  return torch::softmax(scores, -1);
+}
+
+}  // namespace
+
+torch::nn::LayerNorm make_norm(std::int64_t width, double epsilon) {
+  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}).eps(epsilon));
+}
+
+RotaryTable RotaryTable::make(std::int64_t positions, std::int64_t head_width, double base, torch::Device device) {
+  const auto doubles = torch::TensorOptions().dtype(torch::kFloat64);
+  const auto exponent = torch::arange(0, head_width, 2, doubles) / static_cast<double>(head_width);
+  const auto frequency = torch::pow(base, -exponent);
+  const auto angle = torch::outer(torch::arange(positions, doubles), frequency);  // [T, head_width / 2]
+  return {angle.cos().to(torch::kFloat32).to(device), angle.sin().to(torch::kFloat32).to(device)};
+}
+
+torch::Tensor apply_rotary(const torch::Tensor& x, const RotaryTable& table) {
+  const auto halves = x.chunk(2, -1);
+  return torch::cat({halves[0] * table.cosine - halves[1] * table.sine,
+                     halves[0] * table.sine + halves[1] * table.cosine},
+                    -1);
+}
+
+AttentionImpl::AttentionImpl(std::int64_t width, std::int64_t heads, double norm_epsilon)
+    : heads_(heads),
+      query_(register_module("query", BitLinear(width, width))),
+      key_(register_module("key", BitLinear(width, width))),
+      value_(register_module("value", BitLinear(width, width))),
+      output_(register_module("output", BitLinear(width, width))),
+      output_norm_(register_module("output_norm", make_norm(width, norm_epsilon))) {}
+
+torch::Tensor AttentionImpl::split_heads(const torch::Tensor& x) const {
+  return x.view({x.size(0), x.size(1), heads_, x.size(2) / heads_}).transpose(1, 2);  // [sequences, heads, T, d / heads]
+}
+
+torch::Tensor AttentionImpl::forward(const torch::Tensor& queries, const torch::Tensor& keys_values,
+                                     const AttentionOptions& options) {
+  const auto quantized_queries = fake_quantize_activations(queries);
+  const auto quantized_keys =
+      keys_values.is_same(queries) ? quantized_queries : fake_quantize_activations(keys_values);
+  auto query = split_heads(query_->project(quantized_queries));
+  auto key = split_heads(key_->project(quantized_keys));
+  const auto value = split_heads(value_->project(quantized_keys));
+  if (options.rotary != nullptr) {
+    query = apply_rotary(query, *options.rotary);
+    key = apply_rotary(key, *options.rotary);
+  }
+  if (options.probabilities != nullptr) *options.probabilities = attention_probabilities(query, key, options);
+  std::optional<torch::Tensor> mask;
+  if (options.mask.defined()) mask = options.mask.to(query.scalar_type());
+  const auto heads = at::scaled_dot_product_attention(query, key, value, mask, 0.0, options.causal);
+  const auto joined = heads.transpose(1, 2).reshape({queries.size(0), queries.size(1), queries.size(2)});
+  return output_->project(fake_quantize_activations_(output_norm_->forward(joined)));
+}
+
+}  // namespace bitmar

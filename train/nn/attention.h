@@ -1,0 +1,51 @@
+// Multi-head attention of DESIGN §2: BitLinear projections, rotary positions (NeoX halves) or none, and SubLN: a norm on
+// the concatenated heads right before the output projection.
+//
+//   Attention attention(config.width, config.heads, config.norm_epsilon);
+//   h = h + attention->forward(x, x, {.causal = true, .rotary = &rotary});   // [sequences, T, d]
+#pragma once
+
+#include <torch/torch.h>
+
+#include "nn/bit_linear.h"
+
+namespace bitmar {
+
+// cos and sin of position * base^(-2i / head_width), each [T, head_width / 2].
+struct RotaryTable {
+  torch::Tensor cosine;
+  torch::Tensor sine;
+
+  static RotaryTable make(std::int64_t positions, std::int64_t head_width, double base, torch::Device device);
+};
+
+// Rotates the pairs (i, i + head_width / 2) of x [sequences, heads, T, head_width] by the position of axis 2.
+[[nodiscard]] torch::Tensor apply_rotary(const torch::Tensor& x, const RotaryTable& table);
+
+struct AttentionOptions {
+  bool causal = false;
+  const RotaryTable* rotary = nullptr;
+  torch::Tensor mask = {};                 // additive, broadcast to [sequences, heads, queries, keys]; may be undefined
+  torch::Tensor* probabilities = nullptr;  // diagnostics: receives [sequences, heads, queries, keys], detached
+};
+
+class AttentionImpl : public torch::nn::Module {
+ public:
+  AttentionImpl(std::int64_t width, std::int64_t heads, double norm_epsilon);
+
+  // queries [sequences, Tq, d], memory [sequences, Tk, d] -> [sequences, Tq, d].
+  torch::Tensor forward(const torch::Tensor& queries, const torch::Tensor& keys_values,
+                        const AttentionOptions& options);
+
+ private:
+  torch::Tensor split_heads(const torch::Tensor& x) const;
+
+  std::int64_t heads_;
+  BitLinear query_{nullptr}, key_{nullptr}, value_{nullptr}, output_{nullptr};
+  torch::nn::LayerNorm output_norm_{nullptr};
+};
+TORCH_MODULE(Attention);
+
+[[nodiscard]] torch::nn::LayerNorm make_norm(std::int64_t width, double epsilon);
+
+}  // namespace bitmar

@@ -1,0 +1,54 @@
+// BitLinear (DESIGN §2): a projection with ternary weights and 8-bit activations, trained by straight-through
+// estimation on FP32 latent weights.
+//
+//   BitLinear query(128, 128);                                  // no bias, ternary
+//   torch::Tensor y = query(x);                                 // [..., 128] -> [..., 128]
+//   const torch::Tensor shared = fake_quantize_activations(x);  // several projections of one input
+//   torch::Tensor q = query->project(shared), k = key->project(shared);
+//
+// Parameters: `weight` [out, in], `scale` [1] (ternary only), `bias` [out] (where asked for). A module registered as
+// `query` therefore owns the tensor table's `….query.weight`, whose scale is `….query.scale`.
+// The scale learns as any parameter does, but it is one number of the order of mean|w|: give it a smaller learning
+// rate than the weights and no weight decay.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+
+namespace bitmar {
+
+// kFloat32: an ordinary linear layer, for teachers and for the ablation of quantization.
+enum class LinearPrecision { kTernary, kFloat32 };
+
+class BitLinearImpl : public torch::nn::Module {
+ public:
+  // Weights start normal with deviation 1/sqrt(in), the bias at zero, the scale at mean|w|.
+  BitLinearImpl(std::int64_t in_features, std::int64_t out_features, bool with_bias = false,
+                LinearPrecision precision = LinearPrecision::kTernary);
+
+  // Quantizes x per token, then projects. x: [..., in] -> [..., out]
+  torch::Tensor forward(const torch::Tensor& x);
+  // Projects an input that is already quantized (ternary) or not to be (float).
+  torch::Tensor project(const torch::Tensor& x);
+  // What `project` multiplies with: the quantized weight, differentiable; the latent weight itself in kFloat32.
+  [[nodiscard]] torch::Tensor effective_weight() const;
+
+  // Sets the scale to mean|w|; call after replacing the latent weights.
+  void initialise_scale();
+
+  [[nodiscard]] LinearPrecision precision() const { return precision_; }
+  [[nodiscard]] bool is_ternary() const { return precision_ == LinearPrecision::kTernary; }
+  // The share of zero codes; 0 in kFloat32.
+  [[nodiscard]] double zero_fraction() const;
+
+  torch::Tensor weight;  // [out, in], latent
+  torch::Tensor scale;   // [1]; undefined in kFloat32
+  torch::Tensor bias;    // [out]; undefined without bias
+
+ private:
+  LinearPrecision precision_;
+};
+TORCH_MODULE(BitLinear);
+
+}  // namespace bitmar

@@ -1,0 +1,80 @@
+#include "nn/bitmar_model.h"
+
+#include <cmath>
+#include <utility>
+
+#include "nn/fused_ops.h"
+
+namespace bitmar {
+
+BitmarModelImpl::BitmarModelImpl(const ModelConfig& config, double vision_dropout) : config_(config) {
+  const std::int64_t vocabulary = config.vocabulary;
+  const std::int64_t width = config.width;
+  // The gradient is sparse: a step touches the rows of its own tokens only.
+  token_embedding_ = register_module(
+      "token_embedding", torch::nn::Embedding(torch::nn::EmbeddingOptions(vocabulary, width).sparse(true)));
+  {
+    const torch::NoGradGuard no_grad;
+    token_embedding_->weight.normal_(0.0, 1.0 / std::sqrt(static_cast<double>(width)));
+  }
+  encoder_ = register_module("encoder", TextEncoder(config));
+  vision_ = register_module("vision", VisionCompression(config, vision_dropout));
+  fusion_ = register_module("fusion", Fusion(config));
+  if (config.memory) memory_ = register_module("memory", EpisodicMemory(config));
+  decoder_ = register_module("decoder", TextDecoder(config));
+  output_ = register_module("output", BitLinear(width, vocabulary));
+}
+
+torch::Tensor BitmarModelImpl::embed(const torch::Tensor& tokens) {
+  const auto [used, place] = at::_unique(tokens, true, true);
+  const auto rows = fake_quantize_int8_rows(token_embedding_->forward(used));  // [used, d]
+  auto shape = tokens.sizes().vec();
+  shape.push_back(config_.width);
+  return rows.index_select(0, place.reshape(-1)).view(shape);
+}
+
+const RotaryTable& BitmarModelImpl::rotary(std::int64_t length, torch::Device device) {
+  if (!rotary_.cosine.defined() || rotary_.cosine.size(0) != length || rotary_.cosine.device() != device) {
+    rotary_ = RotaryTable::make(length, config_.head_width(), config_.rope_base, device);
+  }
+  return rotary_;
+}
+
+ModelOutput BitmarModelImpl::forward(const ModelInput& input, const ModelRunOptions& options) {
+  const std::int64_t rows = input.tokens.size(0);
+  const std::int64_t segments = input.tokens.size(1);
+  const std::int64_t length = input.tokens.size(2);
+  const std::int64_t width = config_.width;
+  const RotaryTable& table = rotary(length, input.tokens.device());
+  const ForwardOptions encoding{options.checkpoint_activations, options.maps ? &options.maps->encoder : nullptr};
+  const ForwardOptions decoding{options.checkpoint_activations, options.maps ? &options.maps->decoder : nullptr};
+
+  ModelOutput output;
+  const auto embedded = embed(input.tokens).view({rows * segments, length, width});
+  const auto states = encoder_->forward(embedded, table, encoding);
+  output.states = states.view({rows, segments, length, width});
+  if (input.features.defined()) output.vision = vision_->forward(input.features);
+  const auto fused = fusion_->forward(states.view({rows, segments * length, width}), vision_->null_token(),
+                                      output.vision, input.image_of_row, options.maps ? &options.maps->fusion : nullptr);
+  torch::Tensor retrieved;
+  if (memory_) {
+    output.memory = memory_->forward(memory_->queries(fused.view({rows, segments, length, width})), input.mask);
+    retrieved = output.memory.retrieved.view({rows * segments, length, width});
+  }
+  const auto hidden =
+      decoder_->forward(embedded, fused.view({rows * segments, length, width}), retrieved, table, decoding);
+  output.hidden = hidden.view({rows, segments, length, width});
+  return output;
+}
+
+std::vector<std::pair<std::string, BitLinear>> BitmarModelImpl::ternary_layers() {
+  std::vector<std::pair<std::string, BitLinear>> layers;
+  for (const auto& item : named_modules("", false)) {
+    if (auto layer = std::dynamic_pointer_cast<BitLinearImpl>(item.value())) {
+      layers.emplace_back(item.key(), BitLinear(layer));
+    }
+  }
+  return layers;
+}
+
+}  // namespace bitmar

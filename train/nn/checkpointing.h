@@ -1,0 +1,17 @@
+// Activation checkpointing: the intermediate results of a block are dropped after the forward pass and computed again
+// in the backward pass (Chen et al. 2016). The block must be deterministic: no dropout inside.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <functional>
+#include <vector>
+
+namespace bitmar {
+
+using CheckpointedBlock = std::function<torch::Tensor(const std::vector<torch::Tensor>&)>;
+
+// Equals block(inputs), gradients included. Parameters used inside receive their gradients during the backward pass, so call backward(), not torch::autograd::grad().
+[[nodiscard]] torch::Tensor checkpointed(const CheckpointedBlock& block, const std::vector<torch::Tensor>& inputs);
+
+}  // namespace bitmar

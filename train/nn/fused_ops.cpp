@@ -1,0 +1,217 @@
+#include "nn/fused_ops.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/float16.h"
+
+namespace bitmar {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::tensor_list;
+
+constexpr std::int64_t kLanes = 16;           // independent accumulators: two AVX2 registers
+constexpr std::int64_t kBlock = 1 << 14;      // values per partial sum, whatever the thread count
+constexpr std::int64_t kParallelGrain = 1 << 15;
+constexpr float kActivationMaximum = 127.0f;
+
+bool is_fused(const torch::Tensor& x) { return x.is_cpu() && x.scalar_type() == torch::kFloat; }
+
+// `a > b ? a : b` is the machine's own maximum; std::max is not, where NaNs are honoured.
+float maximum_magnitude(const float* values, std::int64_t count) {
+  std::array<float, kLanes> lanes{};
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+      const float magnitude = std::fabs(values[i + lane]);
+      lanes[static_cast<std::size_t>(lane)] =
+          magnitude > lanes[static_cast<std::size_t>(lane)] ? magnitude : lanes[static_cast<std::size_t>(lane)];
+    }
+  }
+  float maximum = 0.0f;
+  for (const float lane : lanes) maximum = lane > maximum ? lane : maximum;
+  for (; i < count; ++i) maximum = std::fabs(values[i]) > maximum ? std::fabs(values[i]) : maximum;
+  return maximum;
+}
+
+// Rounds half to even, then clips to [-limit, limit].
+float round_and_clip(float value, float limit) {
+  const float rounded = std::rint(value);
+  const float above = rounded > -limit ? rounded : -limit;
+  return above < limit ? above : limit;
+}
+
+void quantize_token(const float* x, float* y, std::int64_t count) {
+  const float scale = kActivationMaximum / maximum_magnitude(x, count);
+  if (!(scale <= std::numeric_limits<float>::max())) {  // nothing but zeros
+    std::fill(y, y + count, 0.0f);
+    return;
+  }
+  for (std::int64_t i = 0; i < count; ++i) y[i] = round_and_clip(x[i] * scale, kActivationMaximum) / scale;
+}
+
+void quantize_tokens(const torch::Tensor& x, torch::Tensor& y) {
+  const std::int64_t features = x.size(-1);
+  if (x.numel() == 0) return;
+  const float* source = x.const_data_ptr<float>();
+  float* target = y.mutable_data_ptr<float>();
+  at::parallel_for(0, x.numel() / features, std::max<std::int64_t>(1, kParallelGrain / features),
+                   [&](std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t token = begin; token < end; ++token) {
+                       quantize_token(source + token * features, target + token * features, features);
+                     }
+                   });
+}
+
+torch::Tensor quantize_tokens_by_torch(const torch::Tensor& x) {
+  const torch::Tensor scale = kActivationMaximum / x.abs().amax(-1, true).to(torch::kFloat);
+  const torch::Tensor codes = (x * scale).round().clamp(-kActivationMaximum, kActivationMaximum);
+  return torch::where(scale.isinf(), torch::zeros_like(codes), codes / scale).to(x.scalar_type());
+}
+
+struct ActivationQuantizer : torch::autograd::Function<ActivationQuantizer> {
+  static torch::Tensor forward(AutogradContext* context, torch::Tensor x, bool in_place) {
+    if (!is_fused(x)) return quantize_tokens_by_torch(x);
+    if (in_place && x.is_contiguous()) {
+      quantize_tokens(x, x);
+      context->mark_dirty({x});
+      return x;
+    }
+    const torch::Tensor source = x.contiguous();
+    torch::Tensor y = torch::empty_like(source);
+    quantize_tokens(source, y);
+    return y;
+  }
+  static tensor_list backward(AutogradContext*, tensor_list gradients) { return {gradients[0], torch::Tensor()}; }
+};
+
+float scale_value(const torch::Tensor& scale) { return std::max(scale.item<float>(), kMinimumTernaryScale); }
+
+// sum(gradient * d(quantized)/d(scale)), in blocks whose partial sums are added in order.
+double scale_gradient(const float* gradient, const float* weight, float scale, std::int64_t count) {
+  const std::int64_t blocks = (count + kBlock - 1) / kBlock;
+  std::vector<double> partial(static_cast<std::size_t>(blocks));
+  at::parallel_for(0, blocks, 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t block = first; block < last; ++block) {
+      std::array<float, kLanes> lanes{};
+      const std::int64_t end = std::min(count, (block + 1) * kBlock);
+      const auto slope = [&](std::int64_t i) {
+        const float ratio = weight[i] / scale;
+        const float inside = std::rint(ratio) - ratio;
+        const float outside = ratio > 0.0f ? 1.0f : -1.0f;
+        return gradient[i] * (std::fabs(ratio) <= 1.0f ? inside : outside);
+      };
+      std::int64_t i = block * kBlock;
+      for (; i + kLanes <= end; i += kLanes) {
+        for (std::int64_t lane = 0; lane < kLanes; ++lane) lanes[static_cast<std::size_t>(lane)] += slope(i + lane);
+      }
+      double sum = 0.0;
+      for (const float lane : lanes) sum += static_cast<double>(lane);
+      for (; i < end; ++i) sum += static_cast<double>(slope(i));
+      partial[static_cast<std::size_t>(block)] = sum;
+    }
+  });
+  double total = 0.0;
+  for (const double sum : partial) total += sum;
+  return total;
+}
+
+struct TernaryQuantizer : torch::autograd::Function<TernaryQuantizer> {
+  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& weight, const torch::Tensor& scale) {
+    context->save_for_backward({weight, scale});
+    if (!is_fused(weight)) {
+      const torch::Tensor g = scale.clamp_min(kMinimumTernaryScale);
+      return (weight / g).round().clamp(-1, 1) * g;
+    }
+    const torch::Tensor source = weight.contiguous();
+    torch::Tensor y = torch::empty_like(source);
+    const float g = scale_value(scale);
+    const float* from = source.const_data_ptr<float>();
+    float* to = y.mutable_data_ptr<float>();
+    at::parallel_for(0, source.numel(), kParallelGrain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) to[i] = round_and_clip(from[i] / g, 1.0f) * g;
+    });
+    return y;
+  }
+
+  static tensor_list backward(AutogradContext* context, tensor_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const torch::Tensor& weight = saved[0];
+    const torch::Tensor& scale = saved[1];
+    const torch::Tensor& gradient = gradients[0];
+    if (!context->needs_input_grad(1)) return {gradient, torch::Tensor()};
+    const double normaliser = 1.0 / std::sqrt(static_cast<double>(std::max<std::int64_t>(1, weight.numel())));
+    if (!is_fused(weight) || !is_fused(gradient)) {
+      const torch::Tensor ratio = weight / scale.clamp_min(kMinimumTernaryScale);
+      const torch::Tensor slope = torch::where(ratio.abs() <= 1, ratio.round() - ratio, ratio.sign());
+      return {gradient, (gradient * slope).sum().mul(normaliser).reshape({1}).to(scale.scalar_type())};
+    }
+    const torch::Tensor g = gradient.contiguous();
+    const torch::Tensor w = weight.contiguous();
+    const double sum =
+        scale_gradient(g.const_data_ptr<float>(), w.const_data_ptr<float>(), scale_value(scale), w.numel());
+    return {gradient, torch::full({1}, sum * normaliser, scale.options())};
+  }
+};
+
+void quantize_row(const float* w, float* y, std::int64_t count) {
+  const float scale = half_to_float(float_to_half(maximum_magnitude(w, count) / 127.0f));
+  if (scale == 0.0f) {
+    std::fill(y, y + count, 0.0f);
+    return;
+  }
+  for (std::int64_t i = 0; i < count; ++i) y[i] = round_and_clip(w[i] / scale, 127.0f) * scale;
+}
+
+struct Int8RowQuantizer : torch::autograd::Function<Int8RowQuantizer> {
+  static torch::Tensor forward(AutogradContext*, const torch::Tensor& weight) {
+    TORCH_CHECK(weight.dim() == 2, "fake_quantize_int8_rows: expected [rows, columns], got ", weight.sizes());
+    if (!is_fused(weight)) {
+      const torch::Tensor scale =
+          (weight.abs().amax(1, true) / 127.0).to(torch::kHalf).to(weight.scalar_type());
+      const torch::Tensor y = (weight / scale).round().clamp(-127, 127) * scale;
+      return torch::where(scale == 0, torch::zeros_like(y), y);
+    }
+    const torch::Tensor source = weight.contiguous();
+    torch::Tensor y = torch::empty_like(source);
+    const std::int64_t columns = source.size(1);
+    if (source.numel() == 0) return y;
+    const float* from = source.const_data_ptr<float>();
+    float* to = y.mutable_data_ptr<float>();
+    at::parallel_for(0, source.size(0), std::max<std::int64_t>(1, kParallelGrain / columns),
+                     [&](std::int64_t begin, std::int64_t end) {
+                       for (std::int64_t row = begin; row < end; ++row) {
+                         quantize_row(from + row * columns, to + row * columns, columns);
+                       }
+                     });
+    return y;
+  }
+  static tensor_list backward(AutogradContext*, tensor_list gradients) { return {gradients[0]}; }
+};
+
+}  // namespace
+
+torch::Tensor fake_quantize_activations(const torch::Tensor& x) { return ActivationQuantizer::apply(x, false); }
+
+torch::Tensor fake_quantize_activations_(torch::Tensor x) { return ActivationQuantizer::apply(std::move(x), true); }
+
+torch::Tensor fake_quantize_ternary(const torch::Tensor& weight, const torch::Tensor& scale) {
+  return TernaryQuantizer::apply(weight, scale);
+}
+
+torch::Tensor fake_quantize_int8_rows(const torch::Tensor& weight) { return Int8RowQuantizer::apply(weight); }
+
+double ternary_zero_fraction(const torch::Tensor& weight, const torch::Tensor& scale) {
+  const torch::NoGradGuard no_gradient;
+  if (weight.numel() == 0) return 0.0;
+  const torch::Tensor codes = (weight / scale.clamp_min(kMinimumTernaryScale)).round();
+  return (codes == 0).to(torch::kDouble).mean().item<double>();
+}
+
+}  // namespace bitmar

@@ -1,0 +1,36 @@
+// The quantizers of DESIGN §2 as differentiable operators: what training computes in floating point, deployment
+// computes in integers. On CPU in FP32 each is one fused pass over its input; elsewhere plain torch operations.
+//
+//   torch::Tensor y = torch::linear(fake_quantize_activations(x), fake_quantize_ternary(weight, scale), bias);
+//
+// Rounding is half to even everywhere. The results do not depend on the number of threads.
+#pragma once
+
+#include <torch/torch.h>
+
+namespace bitmar {
+
+// The lower bound of a ternary matrix's scale: a learned scale never reaches zero.
+inline constexpr float kMinimumTernaryScale = 1e-8f;
+
+// Per token, over the last dimension: s = 127 / max|x|, y = clip(round(x s), -127, 127) / s; a token of zeros stays
+// zero. The gradient passes unchanged (straight-through). x: [..., features], floating point.
+[[nodiscard]] torch::Tensor fake_quantize_activations(const torch::Tensor& x);
+
+// The same, overwriting x where autograd allows: for a temporary whose producer does not need its own output for its
+// gradient (a norm, GELU; not softmax or attention), which saves one allocation and one pass over memory.
+torch::Tensor fake_quantize_activations_(torch::Tensor x);
+
+// q = clip(round(w / g), -1, 1), y = q g, with g = max(scale, kMinimumTernaryScale); scale: [1].
+// Gradients: to w unchanged everywhere (BitNet's straight-through estimator; latent weights beyond the clipping range
+// go on learning); to scale by LSQ (Esser et al. 2020): sum(dy * (|w/g| <= 1 ? q - w/g : q)) / sqrt(elements).
+[[nodiscard]] torch::Tensor fake_quantize_ternary(const torch::Tensor& weight, const torch::Tensor& scale);
+
+// Per row of [rows, columns]: s = F16(max|row| / 127), y = clip(round(w / s), -127, 127) s; a row whose s is zero
+// becomes zero. The gradient passes unchanged. Equals quantize_int8_rows of model/schema/tensor_codec.h.
+[[nodiscard]] torch::Tensor fake_quantize_int8_rows(const torch::Tensor& weight);
+
+// The share of zero codes of a ternary matrix, in [0, 1]: DESIGN's quantization effectiveness Q.
+[[nodiscard]] double ternary_zero_fraction(const torch::Tensor& weight, const torch::Tensor& scale);
+
+}  // namespace bitmar

@@ -1,0 +1,92 @@
+// Model, objective and optimizer together: one call accumulates a batch's gradients, one applies them.
+//
+//   learner.accumulate(tensors, 1.0);
+//   const StepOutcome outcome = learner.apply(learning_rate);
+#pragma once
+
+#include <torch/torch.h>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "checkpoint/checkpoint.h"
+#include "nn/bitmar_model.h"
+#include "objective/contrastive_loss.h"
+#include "objective/vocabulary_sampler.h"
+#include "optim/adamw.h"
+#include "optim/loss_scaler.h"
+#include "pretrain/batch_tensors.h"
+#include "pretrain/settings.h"
+
+namespace bitmar {
+
+// Averages over a step's batches; contrast and cosine over those with photos.
+struct StepOutcome {
+  double language = 0;     // L_LM
+  double contrast = 0;     // L_NCE
+  double consistency = 0;  // L_mem
+  double total = 0;        // what the gradient is of
+  std::optional<double> cosine;
+  double gradient_norm = 0;  // before clipping
+  bool applied = false;      // false: the gradients were not finite and the step was skipped
+  std::int64_t tokens = 0;   // predicted tokens
+};
+
+class Learner {
+ public:
+  // `token_counts` [vocabulary]: for the sampled vocabulary; unused without it.
+  Learner(const PretrainSettings& settings, torch::Device device, const std::vector<std::uint64_t>& token_counts);
+
+  // Forward and backward of one of the step's batches; contrast_factor multiplies lambda_x.
+  void accumulate(const BatchTensors& batch, double contrast_factor);
+  // Clips, updates parameters and memory, and starts the next step.
+  StepOutcome apply(double learning_rate);
+
+  // L2 norms of the accumulated gradients by part ("text-encoder", "head", …), before clipping and unscaled.
+  [[nodiscard]] std::map<std::string, double> gradient_norms() const;
+
+  // Of the last accumulate(): floating-point operations of its matrix products.
+  [[nodiscard]] double last_flops() const { return flops_; }
+
+  BitmarModel& model() { return model_; }
+  ContrastiveLoss& contrast() { return contrast_; }
+  AdamW& optimizer() { return optimizer_; }
+
+  void save(Checkpoint& checkpoint) const;
+  [[nodiscard]] Result<void> restore(const Checkpoint& checkpoint);
+  // Weights and memory only, from another run.
+  [[nodiscard]] Result<void> initialise(const Checkpoint& checkpoint);
+
+ private:
+  torch::Tensor language_loss(const torch::Tensor& hidden, const BatchTensors& batch);
+  void collect_head_rows();
+  void commit_memory();
+
+  PretrainSettings settings_;
+  torch::Device device_;
+  BitmarModel model_;
+  ContrastiveLoss contrast_;
+  AdamW optimizer_;
+  LossScaler scaler_;
+  std::optional<VocabularySampler> sampler_;
+
+  // Of the step under way.
+  std::uint64_t draws_ = 0;  // batches since the run began: the sampler's stream
+  std::uint32_t batches_ = 0, paired_batches_ = 0;
+  StepOutcome sums_;
+  double cosine_sum_ = 0;
+  double flops_ = 0;
+  torch::Tensor next_slots_, next_usage_;  // sums over the batches
+  torch::Tensor head_rows_, head_values_;  // the batch's sampled columns and the leaf that stands for them
+  double head_square_ = 0;                 // squared norm of the row gradients so far
+};
+
+// A model's tensors from a checkpoint's "model." entries, by name and shape.
+[[nodiscard]] Result<void> load_module(torch::nn::Module& module, const Checkpoint& checkpoint,
+                                       const std::string& prefix);
+void save_module(const torch::nn::Module& module, Checkpoint& checkpoint, const std::string& prefix);
+
+}  // namespace bitmar

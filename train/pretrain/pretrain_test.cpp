@@ -1,0 +1,172 @@
+#include "pretrain/pretrain.h"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+#include "data/testing.h"
+#include "nn/testing.h"
+
+namespace bitmar {
+namespace {
+
+using ::testing::HasSubstr;
+
+class PretrainTest : public testing_data::DataTest {
+ protected:
+  void SetUp() override {
+    DataTest::SetUp();
+    at::set_num_threads(1);
+    write("merges.txt", "#version: 0.2\n");
+    settings_.merges = (folder_ / "merges.txt").string();
+    add_captions("captions", 24, 3);
+    add_text("words", std::string(4000, 'a') + " the quick brown fox jumps over the lazy dog\n", 200);
+    const std::string features = add_features("features.npy", 24, 4, 0.25f);
+    StreamSettings captions{.name = "captions", .sources = {"captions"}, .features = {features}};
+    captions.rows = 6;
+    StreamSettings words{.name = "words", .sources = {"words"}};
+    words.rows = 4;
+    words.length = 20;
+    settings_.train = {captions, words};
+    settings_.validation = settings_.train;
+    settings_.prefetch = 2;
+  }
+
+  PretrainSettings pretrain_settings(const std::string& run) const {
+    PretrainSettings settings;
+    settings.model = testing_nn::small_config();
+    settings.model.vocabulary = 257;
+    settings.model.vision_width = 2;
+    settings.data = settings_;
+    settings.schedule.warmup_steps = 4;
+    settings.controller.average_steps = 4;
+    settings.controller.cooldown_steps = 3;
+    settings.controller.duration_steps = 5;
+    settings.controller.drop = 0.001;  // so that it intervenes
+    settings.train.run = (folder_ / run).string();
+    settings.train.steps = 24;
+    settings.train.accumulation = 2;
+    settings.train.vision_dropout = 0.2;
+    settings.train.log_every = 1;
+    settings.train.diagnostics_every = 8;
+    settings.train.evaluate_every = 12;
+    settings.train.evaluate_batches = 2;
+    settings.train.checkpoint_every = 5;
+    return settings;
+  }
+
+  // Every logged line without what depends on the clock.
+  std::vector<nlohmann::json> log_of(const std::string& run) const {
+    std::ifstream file(folder_ / run / "log" / "log.jsonl");
+    std::vector<nlohmann::json> lines;
+    for (std::string line; std::getline(file, line);) {
+      auto json = nlohmann::json::parse(line);
+      json.erase("time");
+      json.erase("train/tokens_per_second");
+      lines.push_back(std::move(json));
+    }
+    return lines;
+  }
+};
+
+TEST_F(PretrainTest, AResumedRunRepeatsTheUninterruptedOne) {
+  for (const std::uint64_t sampled_core : {std::uint64_t{0}, std::uint64_t{16}}) {
+    const std::string suffix = std::to_string(sampled_core);
+    auto whole = pretrain_settings("whole" + suffix);
+    auto cut = pretrain_settings("cut" + suffix);
+    for (auto* settings : {&whole, &cut}) {
+      settings->objective.sampled_core = sampled_core;
+      settings->objective.sampled_negatives = 32;
+    }
+    const auto report = pretrain(whole, {});
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->steps, 24u);
+    // Killed between checkpoints, three times.
+    for (const std::uint64_t stop : {7, 13, 19}) {
+      ASSERT_TRUE(pretrain(cut, {.resume = stop > 7, .progress = nullptr, .messages = {}, .stop_after = stop}));
+    }
+    const auto resumed = pretrain(cut, {.resume = true, .progress = nullptr, .messages = {}, .stop_after = {}});
+    ASSERT_TRUE(resumed) << resumed.error().message;
+    EXPECT_EQ(resumed->loss, report->loss);
+
+    const auto expected = log_of("whole" + suffix);
+    ASSERT_EQ(expected.size(), 24u);
+    EXPECT_EQ(log_of("cut" + suffix), expected);
+    const auto final_whole = CheckpointStore(whole.train.run + "/checkpoints", 0).load_latest(false);
+    const auto final_cut = CheckpointStore(cut.train.run + "/checkpoints", 0).load_latest(false);
+    ASSERT_TRUE(final_whole && final_cut);
+    ASSERT_EQ(final_whole->tensors.size(), final_cut->tensors.size());
+    for (std::size_t i = 0; i < final_whole->tensors.size(); ++i) {
+      EXPECT_EQ(final_whole->tensors[i].first, final_cut->tensors[i].first);
+      EXPECT_TRUE(torch::equal(final_whole->tensors[i].second, final_cut->tensors[i].second))
+          << final_whole->tensors[i].first;
+    }
+  }
+}
+
+TEST_F(PretrainTest, LearnsAndLogsWhatItPromises) {
+  auto settings = pretrain_settings("run");
+  settings.train.steps = 60;
+  std::vector<std::string> messages;
+  PretrainOptions options;
+  options.messages = [&](LogLevel, std::string_view message) { messages.emplace_back(message); };
+  const auto report = pretrain(settings, options);
+  ASSERT_TRUE(report) << report.error().message;
+  const auto log = log_of("run");
+  ASSERT_EQ(log.size(), 60u);
+  const auto mean = [&](std::size_t first) {
+    double sum = 0;
+    for (std::size_t i = first; i < first + 10; ++i) sum += log[i].at("loss/language").get<double>();
+    return sum / 10;
+  };
+  EXPECT_LT(mean(50), 0.8 * mean(0));
+  for (const char* key : {"zeros/overall", "gradient_norm/encoder", "memory/utilisation", "memory/effective_slots",
+                          "alignment/text_to_image_recall_at_1", "train/flops_per_step", "loss/memory"}) {
+    EXPECT_TRUE(log[7].contains(key) || log[15].contains(key)) << key;
+  }
+  EXPECT_TRUE(log[11].contains("validation/captions/perplexity"));
+  EXPECT_TRUE(log[11].contains("validation/captions/cosine"));
+  EXPECT_TRUE(log[11].contains("validation/words/perplexity"));
+  EXPECT_FALSE(log[11].contains("validation/words/cosine"));
+  EXPECT_THAT(messages, ::testing::Contains(HasSubstr("perplexity")));
+}
+
+TEST_F(PretrainTest, StartsFromAnotherRunsWeights) {
+  auto first = pretrain_settings("first");
+  first.train.steps = 5;
+  ASSERT_TRUE(pretrain(first, {}));
+  auto second = pretrain_settings("second");
+  second.train.init_from = first.train.run;
+  second.train.steps = 1;
+  second.schedule.kind = ScheduleKind::kConstant;
+  second.schedule.peak = 1e-12;  // as good as nothing
+  second.schedule.warmup_steps = 0;
+  ASSERT_TRUE(pretrain(second, {}));
+  const auto a = CheckpointStore(first.train.run + "/checkpoints", 0).load_latest(false);
+  const auto b = CheckpointStore(second.train.run + "/checkpoints", 0).load_latest(false);
+  ASSERT_TRUE(a && b);
+  EXPECT_TRUE(torch::allclose(*a->tensor("model.encoder.0.ffn.up.weight"), *b->tensor("model.encoder.0.ffn.up.weight"),
+                              1e-6, 1e-9));
+}
+
+TEST_F(PretrainTest, RefusesToOverwriteARunAndAModelOfAnotherShape) {
+  auto settings = pretrain_settings("run");
+  settings.train.steps = 1;
+  ASSERT_TRUE(pretrain(settings, {}));
+  const auto again = pretrain(settings, {});
+  ASSERT_FALSE(again);
+  EXPECT_THAT(again.error().message, HasSubstr("--resume"));
+
+  settings.train.steps = 2;
+  settings.model.ffn_hidden = 64;
+  const auto other = pretrain(settings, {.resume = true, .progress = nullptr, .messages = {}, .stop_after = {}});
+  ASSERT_FALSE(other);
+  EXPECT_THAT(other.error().message, HasSubstr("ffn"));
+}
+
+}  // namespace
+}  // namespace bitmar
