@@ -30,6 +30,7 @@ struct Options {
   std::string output;
   std::string precision = "f16";
   bool pool = false;
+  bool mirror = false;
   bool overwrite = false;
   bool keep_going = false;
   std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
@@ -72,6 +73,7 @@ Result<void> extract(const Options& options) {
   job.tower_hash = content_hash(tower_bytes.bytes());
   job.type = options.precision == "f16" ? DataType::kF16 : DataType::kF32;
   job.pool = options.pool;
+  job.mirror = options.mirror;
   job.overwrite = options.overwrite;
   job.keep_going = options.keep_going;
 
@@ -99,6 +101,7 @@ void add_features_command(CLI::App& app, CommandAction& action) {
   command->add_option("--root", options->root, "the folder of the photos that --list names")->capture_default_str();
   command->add_option("-o,--output", options->output, "the .npy file to write: [photos, patches, width]")->required();
   command->add_flag("--pool", options->pool, "average 2x2 patches, as the model does (even grids only)");
+  command->add_flag("--mirror", options->mirror, "of the mirrored photos: a second view to train on");
   command->add_option("--precision", options->precision, "of the file: f16 or f32")
       ->check(CLI::IsMember({"f16", "f32"}))
       ->capture_default_str();

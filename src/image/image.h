@@ -47,6 +47,9 @@ struct ImageLimits {
 [[nodiscard]] Image crop(const Image& image, std::uint32_t left, std::uint32_t top, std::uint32_t width,
                          std::uint32_t height);
 
+// Left and right exchanged.
+[[nodiscard]] Image mirror(const Image& image);
+
 // Resizes the shorter side to `shorter` (the longer rounds down, as torchvision's Resize), then crops the centre square
 // (half pixels round to even, as torchvision's CenterCrop). Only the crop is computed, so a very long image costs no
 // more memory than a square one. `side` must be in 1..shorter (asserted).

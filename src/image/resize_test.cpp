@@ -104,6 +104,15 @@ TEST(Crop, TakesTheRectangle) {
   }
 }
 
+TEST(Mirror, ExchangesLeftAndRight) {
+  const Image image{2, 2, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}};
+  const Image other = mirror(image);
+  EXPECT_EQ(other.pixels, (std::vector<std::uint8_t>{4, 5, 6, 1, 2, 3, 10, 11, 12, 7, 8, 9}));
+  EXPECT_EQ(other.width, 2u);
+  EXPECT_EQ(mirror(noise(7, 3)).pixels.size(), 7u * 3u * 3u);
+  EXPECT_EQ(mirror(mirror(noise(7, 3))).pixels, noise(7, 3).pixels);
+}
+
 TEST(Normalise, IsPlanarAndScaled) {
   Image image{2, 1, {0, 51, 255, 255, 102, 0}};
   const auto planes = normalise(image, {0.0f, 0.2f, 0.5f}, {1.0f, 0.5f, 0.25f});

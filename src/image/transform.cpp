@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "image/exif.h"
 #include "image/image.h"
 
 namespace bitmar {
@@ -15,6 +16,10 @@ Image crop(const Image& image, std::uint32_t left, std::uint32_t top, std::uint3
     std::copy_n(image.pixels.data() + source, std::size_t{width} * 3, result.pixels.data() + y * width * 3);
   }
   return result;
+}
+
+Image mirror(const Image& image) {
+  return image_detail::apply_orientation(image, image_detail::Orientation::kMirrored);
 }
 
 std::vector<float> normalise(const Image& image, const std::array<float, 3>& mean,

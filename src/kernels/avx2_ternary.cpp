@@ -248,7 +248,7 @@ std::size_t ternary_packed_bytes(std::size_t rows, std::size_t columns) {
 
 void ternary_pack(const std::int8_t* codes, std::size_t rows, std::size_t columns, std::uint8_t* packed) {
   const std::size_t groups = groups_of(columns);
-  std::memset(packed, 0x55, ternary_packed_bytes(rows, columns));  // value 0 everywhere
+  for (std::size_t i = 0; i < ternary_packed_bytes(rows, columns); ++i) packed[i] = 0x55;  // value 0 everywhere
   for (std::size_t r = 0; r < rows; ++r) {
     std::uint8_t* lane = packed + r / kTileRows * groups * kGroupBytes + r % 8 * 4;
     const std::size_t shift = r % kTileRows / 8 * 2;

@@ -73,6 +73,7 @@ Json make_identity(const VisionTower& tower, const FeatureJob& job, std::string_
   identity["tower_sha256"] = job.tower_hash;
   identity["names_sha256"] = content_hash(bytes_of(names));
   identity["pool"] = job.pool;
+  identity["mirror"] = job.mirror;
   identity["type"] = std::string(data_type_name(job.type));
   identity["shape"] = shape;
   return identity;
@@ -108,11 +109,11 @@ Result<void> resume(const std::string& path, const std::string& output, std::uin
 // Encodes batches of photos, kPhotosPerThread a thread.
 class BatchEncoder {
  public:
-  BatchEncoder(const VisionTower& tower, bool pooled, ThreadPool& pool) : pool_(pool) {
+  BatchEncoder(const VisionTower& tower, const FeatureJob& job, ThreadPool& pool) : pool_(pool) {
     const VisionTowerConfig& config = tower.config();
-    const std::size_t rows = pooled ? pooled_count(config.patches()) : config.patches();
+    const std::size_t rows = job.pool ? pooled_count(config.patches()) : config.patches();
     row_size_ = rows * config.width;
-    for (std::size_t thread = 0; thread < pool.size(); ++thread) workers_.push_back(Worker(tower, pooled));
+    for (std::size_t thread = 0; thread < pool.size(); ++thread) workers_.push_back(Worker(tower, job));
     rows_.resize(pool.size() * kPhotosPerThread * row_size_);
     results_.resize(pool.size() * kPhotosPerThread);
   }
@@ -137,16 +138,20 @@ class BatchEncoder {
  private:
   class Worker {
    public:
-    Worker(const VisionTower& tower, bool pooled)
-        : encoder_(tower), patches_(tower.config().patches()), width_(tower.config().width), pooled_(pooled) {
-      if (pooled) features_.resize(patches_ * width_);
+    Worker(const VisionTower& tower, const FeatureJob& job)
+        : encoder_(tower),
+          patches_(tower.config().patches()),
+          width_(tower.config().width),
+          pooled_(job.pool),
+          mirrored_(job.mirror) {
+      if (pooled_) features_.resize(patches_ * width_);
     }
 
     Result<void> encode(const Photo& photo, std::span<float> row) {
       std::ranges::fill(row, 0.0f);
       BITMAR_TRY(const Image image, load_image(photo.path));
       const MatrixView<float> features(pooled_ ? std::span(features_) : row, patches_, width_);
-      encoder_.encode(image, features, nullptr);
+      encoder_.encode(mirrored_ ? mirror(image) : image, features, nullptr);
       if (pooled_) pool_features(features, {row, pooled_count(patches_), width_});
       return {};
     }
@@ -156,6 +161,7 @@ class BatchEncoder {
     std::size_t patches_;
     std::size_t width_;
     bool pooled_;
+    bool mirrored_;
     std::vector<float> features_;  // [patches, width], before pooling
   };
 
@@ -196,7 +202,7 @@ Result<FeatureReport> extract_features(const VisionTower& tower, std::span<const
   BITMAR_TRY(NpyWriter writer, NpyWriter::create(job.output, job.type, report.shape, record.complete > 0));
   on_progress(record.complete);
 
-  BatchEncoder batch(tower, job.pool, pool);
+  BatchEncoder batch(tower, job, pool);
   auto last_saved = Clock::now();
   while (record.complete < photos.size()) {
     const std::size_t count = std::min<std::size_t>(batch.size(), photos.size() - record.complete);

@@ -24,6 +24,7 @@ struct FeatureJob {
   std::string tower_hash;          // content_hash of the tower's file: rows of two towers never mix
   DataType type = DataType::kF16;  // kF16 or kF32
   bool pool = false;               // 2x2 average pooling (model/vision_pooling.h)
+  bool mirror = false;             // of the photos' mirror images: a second view to train on
   bool overwrite = false;          // begin anew whatever is there
   bool keep_going = false;         // a photo that cannot be read becomes a row of zeros instead of an error
 };
