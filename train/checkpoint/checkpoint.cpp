@@ -204,6 +204,11 @@ Result<Checkpoint> CheckpointStore::load_latest(bool fall_back, std::vector<Erro
   return fail(ErrorCode::kNotFound, "{}: no {}checkpoint in it", directory_, paths.empty() ? "" : "undamaged ");
 }
 
+Result<Checkpoint> open_checkpoint(const std::string& path) {
+  if (!fs::is_directory(path)) return load_checkpoint(path);
+  return CheckpointStore((fs::path(path) / "checkpoints").string(), 0).load_latest(false);
+}
+
 std::vector<std::pair<std::string, torch::Tensor>> torch_random_state() {
   std::vector<std::pair<std::string, torch::Tensor>> state;
   const auto add = [&](const std::string& name, at::Generator generator) {

@@ -57,6 +57,9 @@ class CheckpointStore {
   std::uint32_t keep_;
 };
 
+// The checkpoint that `path` names: a file, or the folder of a run, whose newest it is.
+[[nodiscard]] Result<Checkpoint> open_checkpoint(const std::string& path);
+
 // The generators that training draws from. Torch's CPU generator (dropout) as a tensor; CUDA's with it where there is
 // one.
 [[nodiscard]] std::vector<std::pair<std::string, torch::Tensor>> torch_random_state();

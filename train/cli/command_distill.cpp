@@ -54,13 +54,8 @@ struct ExportTowerFlags {
   std::string license;
 };
 
-Checkpoint open_run(const std::string& path) {
-  if (!std::filesystem::is_directory(path)) return value_or_throw(load_checkpoint(path));
-  return value_or_throw(CheckpointStore((std::filesystem::path(path) / "checkpoints").string(), 0).load_latest(false));
-}
-
 void run_export_tower(const ExportTowerFlags& flags) {
-  const Checkpoint checkpoint = open_run(flags.checkpoint);
+  const Checkpoint checkpoint = value_or_throw(open_checkpoint(flags.checkpoint));
   const VisionTransformer student = value_or_throw(load_student(checkpoint));
   std::map<std::string, std::string> metadata{{"general.name", flags.name}};
   if (!flags.license.empty()) metadata["general.license"] = flags.license;

@@ -22,13 +22,8 @@ struct ExportFlags {
   ExportOptions options;
 };
 
-Checkpoint open_checkpoint(const std::string& path) {
-  if (!std::filesystem::is_directory(path)) return value_or_throw(load_checkpoint(path));
-  return value_or_throw(CheckpointStore(path + "/checkpoints", 0).load_latest(false));
-}
-
 void run_export(const ExportFlags& flags) {
-  const Checkpoint checkpoint = open_checkpoint(flags.checkpoint);
+  const Checkpoint checkpoint = value_or_throw(open_checkpoint(flags.checkpoint));
   const std::string text = value_or_throw(checkpoint.text("config"));
   const TomlDocument document = value_or_throw(TomlDocument::parse(text, flags.checkpoint, {}));
   ModelConfig config;

@@ -59,12 +59,6 @@ Result<torch::Device> parse_device(const std::string& name) {
   }
 }
 
-// A folder of a run, or a checkpoint file.
-Result<Checkpoint> open_checkpoint(const std::string& path) {
-  if (fs::is_directory(path)) return CheckpointStore(path + "/checkpoints", 0).load_latest(false);
-  return load_checkpoint(path);
-}
-
 class Run {
  public:
   Run(const PretrainSettings& settings, const PretrainOptions& options, torch::Device device,
