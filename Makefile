@@ -19,7 +19,7 @@ train: setup setup-python        ## the trainer, at build-train/bitmar-train
 check:                           ## layers, file lengths
 	python3 scripts/check_layers.py
 
-test: check test-runtime         ## library and tool; `make test-sanitize test-train` for the rest
+test: check test-sanitize test-train   ## everything, twice: under ASan and UBSan, and in a release build
 
 test-runtime: setup-test         ## library and tool in a release build; needs no torch
 	cmake --preset release -DBITMAR_TESTS=ON >/dev/null

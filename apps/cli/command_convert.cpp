@@ -39,13 +39,14 @@ Result<void> convert(const Options& options) {
   convert_options.name = options.name;
   GgufWriter writer(kTowerArchitecture);
   BITMAR_TRY(const VisionTowerConfig config, convert_tower(source, kind, convert_options, writer));
-  BITMAR_TRY_VOID(writer.write(options.output));
+  const std::string output = options.output.empty() ? config.name + ".gguf" : options.output;
+  BITMAR_TRY_VOID(writer.write(output));
 
   const std::uint64_t parameters = parameter_count(tower_tensor_table(config));
-  const std::uint64_t bytes = std::filesystem::file_size(options.output);
+  const std::uint64_t bytes = std::filesystem::file_size(output);
   if (options.json) {
     nlohmann::ordered_json json;
-    json["output"] = options.output;
+    json["output"] = output;
     json["name"] = config.name;
     json["precision"] = options.precision;
     json["image_size"] = config.image_size;
@@ -62,7 +63,7 @@ Result<void> convert(const Options& options) {
     fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     fmt::print("{}: {}, {} blocks, width {}, {} heads, patch {}, image {}, {} registers, {} parameters, {:.1f} MB\n",
-               options.output, config.name, config.depth, config.width, config.heads, config.patch_size,
+               output, config.name, config.depth, config.width, config.heads, config.patch_size,
                config.image_size, config.register_tokens, parameters, static_cast<double>(bytes) / 1e6);
   }
   return {};
@@ -77,7 +78,7 @@ void add_convert_command(CLI::App& app, CommandAction& action) {
       ->required()
       ->check(CLI::IsMember({"dinov2", "timm"}));
   command->add_option("input", options->input, "the safetensors file")->required();
-  command->add_option("-o,--output", options->output, "the tower file to write (.gguf)")->required();
+  command->add_option("-o,--output", options->output, "the tower file to write (default: NAME.gguf, NAME the tower's)");
   command->add_option("--precision", options->precision, "of the projections: float32 or int8 (one scale a row)")
       ->check(CLI::IsMember({"float32", "int8"}))
       ->capture_default_str();
@@ -93,7 +94,7 @@ void add_convert_command(CLI::App& app, CommandAction& action) {
   command->add_flag("--json", options->json, "print the result as JSON");
   command->footer(
       "Examples:\n"
-      "  bitmar convert dinov2 model.safetensors -o dinov2-base.gguf\n"
+      "  bitmar convert dinov2 model.safetensors\n"
       "  bitmar convert dinov2 model.safetensors -o dinov2-base-int8.gguf --precision int8\n"
       "  bitmar convert timm vit_tiny_patch16_224.safetensors -o vit-tiny.gguf");
   command->callback([options, &action] { action = [options] { return convert(*options); }; });
