@@ -6,22 +6,22 @@
 """
 
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
+from programs import output_of
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES, CAPTIONS = 24, 4
 
-# A token a byte: the tokenizer has no merges.
-TINY_MODEL = {"vocabulary": 257, "width": 16, "heads": 2, "ffn_hidden": 32, "encoder_layers": 2, "decoder_layers": 2,
+# 256 bytes, one merge, the end of text.
+TINY_MODEL = {"vocabulary": 258, "width": 16, "heads": 2, "ffn_hidden": 32, "encoder_layers": 2, "decoder_layers": 2,
               "vision_width": 6, "compression_hidden": 20, "memory_slots": 10, "memory_write_slots": 3}
 PATCHES = 16
 
 
 class TinyTraining:
-    """`model` is the configuration's [model]; `merges` belong to its vocabulary (default: none, for TINY_MODEL)."""
+    """`model` is the configuration's [model]; `merges` belong to its vocabulary (default: TINY_MODEL's)."""
 
     def __init__(self, folder: Path, trainer: Path, model: dict | None = None, vision_width: int | None = None,
                  patches: int = PATCHES, merges: Path | None = None):
@@ -29,19 +29,18 @@ class TinyTraining:
         self.model = model or TINY_MODEL
         self.merges = merges or folder / "merges.txt"
         if merges is None:
-            self.merges.write_text("#version: 0.2\n")
+            self.merges.write_text("#version: 0.2\nb a\n")
         self._write_corpus(patches, vision_width or self.model["vision_width"])
-        subprocess.run([trainer, "prepare", "--config", self._write_config("prepare", {})], check=True,
-                       capture_output=True)
+        output_of([trainer, "prepare", "--config", self._write_config("prepare", {})])
 
     def command(self, name: str, resume: bool = False, **settings) -> list:
-        """The command that trains the run `name`; `settings` are keys as section__key=value."""
+        """The command that trains the run `name`; `settings` are keys of [train], or section__key of others."""
         config = self._write_config(name, settings)
         return [self.trainer, "train", "--quiet", "--config", config] + (["--resume"] if resume else [])
 
     def run(self, name: str, **settings) -> Path:
         """Trains to the end; the run's folder."""
-        subprocess.run(self.command(name, **settings), check=True, capture_output=True)
+        output_of(self.command(name, **settings))
         return self.folder / name
 
     def log(self, name: str) -> list[dict]:
@@ -76,7 +75,7 @@ class TinyTraining:
         }
         for key, value in settings.items():
             section, _, entry = key.rpartition("__")
-            tables[section or "train"][entry] = value
+            tables.setdefault(section or "train", {})[entry] = value
         sources = [{"name": "captions", "kind": "captions", "path": "captions.tsv"},
                    {"name": "words", "kind": "text", "path": "words.txt", "holdout_tokens": 600}]
         streams = [{"name": "photos", "sources": ["captions"], "features": [str(self.folder / "features.npy")],

@@ -4,12 +4,12 @@ The pictures are made here, of odd sizes and in every mode that a photo comes in
 those of the folder that --photos names.
 """
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from programs import output_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SIDE = 224
@@ -33,7 +33,7 @@ def expected_outputs(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def compare(program: Path, path: Path) -> int:
     """The largest difference of a pixel; fails beyond 1."""
-    output = subprocess.run([program, str(SIDE), path], stdout=subprocess.PIPE, check=True).stdout
+    output = output_of([program, str(SIDE), path])
     expected, normalised = expected_outputs(path)
     assert len(output) == expected.size + 4 * normalised.size, path
     pixels = np.frombuffer(output, np.uint8, expected.size)

@@ -6,11 +6,11 @@ The ranks are those of models/gpt2-merges.txt. The program that encodes fails wh
 
 import random
 import struct
-import subprocess
 from pathlib import Path
 
 import pytest
 import tiktoken
+from programs import output_of
 from tiktoken_ext.openai_public import r50k_pat_str
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +51,7 @@ def alphabet():
 
 def encode_with_ours(program, texts):
     data = b"".join(struct.pack("<I", len(text)) + text for text in texts)
-    output = subprocess.run([program, MERGES], input=data, stdout=subprocess.PIPE, check=True).stdout
+    output = output_of([program, MERGES], data)
     ids, offset = [], 0
     for _ in texts:
         (count,) = struct.unpack_from("<I", output, offset)

@@ -10,11 +10,11 @@ averages over the batch's 70 tokens by about 1e-3 at most. A wrong formula is of
 """
 
 import math
-import subprocess
 
 import pytest
 import torch
 import torch.nn.functional as F
+from programs import output_of
 from reference_model import RHO, Model
 from safetensors.torch import load_file
 
@@ -104,7 +104,7 @@ def relative(a, b):
 def test_ten_steps(program, tmp_path, variant) -> None:
     torch.manual_seed(0)
     file = tmp_path / "dump.safetensors"
-    subprocess.run([program("tests/parity/trainer_dump"), file, *variant], check=True)
+    output_of([program("tests/parity/trainer_dump"), file, *variant])
     data = load_file(file)
     injection, query, memory = variant
     images, identity = [0, 1, 2, -1], torch.tensor([4, 9, 4])

@@ -6,13 +6,13 @@ weights too where --vit-tiny names them.
 """
 
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from programs import output_of
 from safetensors.torch import load_file, save_file
 from transformers import (Dinov2Config, Dinov2Model, Dinov2WithRegistersConfig, Dinov2WithRegistersModel, ViTConfig,
                           ViTModel)
@@ -83,13 +83,13 @@ def convert(program, folder: Path, source: str, precision: str = "float32") -> t
     output = folder / f"{precision}.gguf"
     command = [program("bitmar"), "convert", source, folder / "model.safetensors", "-o", output, "--precision",
                precision, "--json"]
-    return output, json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return output, json.loads(output_of(command))
 
 
 def features(program, tower: Path, photos: list[Path]) -> np.ndarray:
     output = tower.with_suffix(".npy")
     command = [program("bitmar"), "features", "--tower", tower, *photos, "-o", output, "--precision", "f32"]
-    subprocess.run(command, check=True, capture_output=True)
+    output_of(command)
     return np.load(output).astype(np.float64)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from programs import output_of
 from safetensors.torch import load_file
 from tiny_training import TinyTraining
 
@@ -47,7 +48,7 @@ def test_killed_at_three_random_moments(program, tmp_path, seed, variant) -> Non
     moments = sorted(generator.sample(range(3, STEPS * 3 // 4), KILLS))
     reached = [train_until_killed(training.command("cut", resume=moment != moments[0], **settings), log, moment,
                                   generator.uniform(0, 0.03)) for moment in moments]
-    subprocess.run(training.command("cut", resume=True, **settings), check=True, capture_output=True)
+    output_of(training.command("cut", resume=True, **settings))
     print(f"killed after {', '.join(map(str, reached))} of {STEPS} steps")
 
     # Numbers are logged with as many digits as tell doubles apart: equal lines are equal bits.
