@@ -20,7 +20,7 @@ DATA = [
     ("--photos", "BITMAR_PHOTOS", "a folder of JPEG, PNG or WebP files"),
     ("--vit-tiny", "BITMAR_VIT_TINY", "timm's vit_tiny_patch16_224 as safetensors"),
     ("--checkpoint", "BITMAR_CHECKPOINT", "a training run's folder, or one of its checkpoints"),
-    ("--model", "BITMAR_MODEL", "the model exported from --checkpoint"),
+    ("--model", "BITMAR_MODEL", "a model file; default: models/bitmar-14m.gguf where it is there"),
 ]
 
 
@@ -42,6 +42,15 @@ def real_data(request: pytest.FixtureRequest):
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def model_path(request: pytest.FixtureRequest) -> Path:
+    """The model file; skips the test where there is none."""
+    path = Path(request.config.getoption("--model") or ROOT / "models" / "bitmar-14m.gguf")
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    return path
 
 
 @pytest.fixture(scope="session")
