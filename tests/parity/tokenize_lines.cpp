@@ -1,4 +1,4 @@
-// Encodes texts for bpe_parity.py: reads each as a 32-bit length and its bytes, writes the number of ids and the ids,
+// Encodes texts for test_tokenizer.py: reads each as a 32-bit length and its bytes, writes the number of ids and the ids,
 // all 32-bit little-endian.
 //
 //   tokenize_lines MERGES < texts > ids

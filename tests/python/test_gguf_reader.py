@@ -1,18 +1,17 @@
 """The official gguf package opens our files and reads what docs/format.md says is in them.
 
 The bytes of our writer equal the package's own for the golden file (src/io/gguf_test.cpp), so the golden stands for it
-here. The model is the shipped one, or the file that BITMAR_MODEL names.
+here. The model is the shipped one, or the file that --model names.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from gguf import GGMLQuantizationType, GGUFReader
+from gguf import GGUFReader
+from model_file import ternary_matrices, value
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = Path(os.environ.get("BITMAR_MODEL", ROOT / "models" / "bitmar-14m.gguf"))
 
 
 def test_golden() -> None:
@@ -26,44 +25,28 @@ def test_golden() -> None:
 
 
 @pytest.fixture(scope="module")
-def model() -> GGUFReader:
-    if not MODEL.exists():
-        pytest.skip(f"no {MODEL}")
-    return GGUFReader(MODEL)
+def model(model_path: Path) -> GGUFReader:
+    return GGUFReader(model_path)
 
 
-def values(model: GGUFReader, key: str):
-    return model.fields[key].contents()
-
-
-def test_model_size_and_architecture(model: GGUFReader) -> None:
-    assert MODEL.stat().st_size < 10_000_000
-    assert values(model, "general.architecture") == "bitmar"
-    assert values(model, "tokenizer.ggml.model") == "gpt2"
+def test_model_size_and_architecture(model_path: Path, model: GGUFReader) -> None:
+    assert model_path.stat().st_size < 10_000_000
+    assert value(model, "general.architecture") == "bitmar"
+    assert value(model, "tokenizer.ggml.model") == "gpt2"
 
 
 def test_ternary_matrices_decode_as_documented(model: GGUFReader) -> None:
-    tensors = {tensor.name: tensor for tensor in model.tensors}
-    names = values(model, "bitmar.ternary.names")
-    shapes = zip(values(model, "bitmar.ternary.rows"), values(model, "bitmar.ternary.columns"), strict=True)
-    scales = values(model, "bitmar.ternary.scales")
-    assert len(names) == len(set(names)) == len(scales) > 0
-    assert np.all(np.isfinite(scales)) and min(scales) > 0
-    for name, (rows, columns) in zip(names, shapes, strict=True):
-        tensor = tensors[name]
-        assert tensor.tensor_type == GGMLQuantizationType.I8
-        packed = tensor.data.view(np.uint8)
-        assert packed.shape == ((rows * columns + 4) // 5,) and packed.max() <= 242
-        digits = (packed[:, None] // 3 ** np.arange(5) % 3).reshape(-1)
-        assert np.all(digits[rows * columns :] == 1)
-        codes = digits[: rows * columns].astype(np.int8) - 1
-        zeros = np.mean(codes == 0)
+    matrices = ternary_matrices(model)
+    assert matrices
+    for name, matrix in matrices.items():
+        assert np.isfinite(matrix.scale) and matrix.scale > 0, name
+        zeros = np.mean(matrix.codes == 0)
         assert 0.02 < zeros < 0.98, f"{name}: {zeros:.0%} zeros is no trained matrix"
 
 
 def test_embedding_and_tokenizer(model: GGUFReader) -> None:
     tensors = {tensor.name: tensor for tensor in model.tensors}
-    vocabulary, width = values(model, "bitmar.vocab_size"), values(model, "bitmar.embedding_length")
+    vocabulary, width = value(model, "bitmar.vocab_size"), value(model, "bitmar.embedding_length")
     codes = tensors["token_embedding.weight"].data
     scales = tensors["token_embedding.weight_scale"].data
     assert codes.dtype == np.int8 and codes.shape == (vocabulary, width) and codes.min() >= -127
@@ -72,4 +55,4 @@ def test_embedding_and_tokenizer(model: GGUFReader) -> None:
     assert merges.shape == (vocabulary - 257, 2)
     # Each part is a byte symbol or the result of an earlier merge.
     assert np.all(merges < 256 + np.arange(len(merges))[:, None])
-    assert values(model, "tokenizer.ggml.eos_token_id") == vocabulary - 1
+    assert value(model, "tokenizer.ggml.eos_token_id") == vocabulary - 1

@@ -38,26 +38,26 @@ std::span<const std::byte> bytes_of(const torch::Tensor& tensor) {
   return {static_cast<const std::byte*>(tensor.data_ptr()), static_cast<std::size_t>(tensor.nbytes())};
 }
 
-// Over all that the file says, in the order of the tensors.
-class Checksum {
- public:
-  void add(std::string_view name, DataType type, const std::vector<std::uint64_t>& shape,
-           std::span<const std::byte> bytes) {
-    print_.add_text(name);
-    print_.add_number(static_cast<std::uint64_t>(type));
-    print_.add_number(shape.size());
-    for (const std::uint64_t size : shape) print_.add_number(size);
-    print_.add_bytes(bytes);
+// Over all that the file says, in the order of the names: the writer orders tensors by itself.
+std::string checksum_of(std::vector<SafeTensor> tensors, std::string_view step,
+                        const std::map<std::string, std::string, std::less<>>& texts) {
+  std::ranges::sort(tensors, {}, &SafeTensor::name);
+  Fingerprint print;
+  for (const SafeTensor& tensor : tensors) {
+    print.add_text(tensor.name);
+    print.add_number(static_cast<std::uint64_t>(tensor.type));
+    print.add_number(tensor.shape.size());
+    for (const std::uint64_t size : tensor.shape) print.add_number(size);
+    print.add_bytes(tensor.bytes);
   }
-  void add(std::string_view key, std::string_view text) {
-    print_.add_text(key);
-    print_.add_text(text);
+  print.add_text("step");
+  print.add_text(step);
+  for (const auto& [key, text] : texts) {
+    print.add_text(key);
+    print.add_text(text);
   }
-  [[nodiscard]] std::string hex() const { return print_.hex(); }
-
- private:
-  Fingerprint print_;
-};
+  return print.hex();
+}
 
 // The step of a checkpoint's file name.
 std::optional<std::uint64_t> step_of(std::string_view name) {
@@ -110,7 +110,7 @@ Result<void> save_checkpoint(const std::string& path, const Checkpoint& checkpoi
   std::vector<torch::Tensor> kept;  // their memory backs the writer's spans
   kept.reserve(checkpoint.tensors.size());
   SafeTensorsWriter writer;
-  Checksum checksum;
+  std::vector<SafeTensor> entries;
   for (const auto& [name, tensor] : checkpoint.tensors) {
     const auto type = std::ranges::find(kTypes, tensor.scalar_type(), &std::pair<torch::ScalarType, DataType>::first);
     if (type == kTypes.end()) {
@@ -119,17 +119,13 @@ Result<void> save_checkpoint(const std::string& path, const Checkpoint& checkpoi
     kept.push_back(tensor.detach().cpu().contiguous());
     const std::vector<std::uint64_t> shape(tensor.sizes().begin(), tensor.sizes().end());
     writer.add_tensor(name, type->second, shape, bytes_of(kept.back()));
-    checksum.add(name, type->second, shape, bytes_of(kept.back()));
+    entries.push_back({name, type->second, shape, bytes_of(kept.back())});
   }
   const std::string step = std::to_string(checkpoint.step);
-  checksum.add("step", step);
-  for (const auto& [key, text] : checkpoint.texts) {
-    checksum.add(key, text);
-    writer.set_metadata(key, text);
-  }
+  for (const auto& [key, text] : checkpoint.texts) writer.set_metadata(key, text);
   writer.set_metadata("format", kFormat);
   writer.set_metadata("step", step);
-  writer.set_metadata("checksum", checksum.hex());
+  writer.set_metadata("checksum", checksum_of(std::move(entries), step, checkpoint.texts));
   return writer.write(path);
 }
 
@@ -147,19 +143,14 @@ Result<Checkpoint> load_checkpoint(const std::string& path) {
   if (step.empty() || status != std::errc() || end != step.data() + step.size()) {
     return fail(ErrorCode::kInvalidFile, "{}: its step is no number", path);
   }
-  Checksum checksum;
   for (const SafeTensor& source : file.tensors()) {
-    checksum.add(source.name, source.type, source.shape, source.bytes);
     BITMAR_TRY(torch::Tensor tensor, to_torch(source, path));
     checkpoint.tensors.emplace_back(source.name, std::move(tensor));
   }
-  checksum.add("step", step);
   for (const auto& [key, text] : metadata) {
-    if (key == "format" || key == "step" || key == "checksum") continue;
-    checksum.add(key, text);
-    checkpoint.texts.emplace(key, text);
+    if (key != "format" && key != "step" && key != "checksum") checkpoint.texts.emplace(key, text);
   }
-  if (value("checksum") != checksum.hex()) {
+  if (value("checksum") != checksum_of(file.tensors(), step, checkpoint.texts)) {
     return fail(ErrorCode::kInvalidFile, "{}: damaged: its checksum does not match", path);
   }
   return checkpoint;

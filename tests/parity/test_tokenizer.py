@@ -1,24 +1,23 @@
-"""Compares our tokenizer with tiktoken: on every code point, on strings made to be awkward, and on lines of a corpus.
+"""Our tokenizer against tiktoken: on every code point, on strings made to be awkward, on strings of random bytes, and on
+100,000 lines of the corpus that --corpus names.
 
-    python tests/parity/bpe_parity.py --program build/tests/parity/tokenize_lines [--corpus FILE_OR_FOLDER]
-
-`--corpus` (or BITMAR_CORPUS) names text files; without it that part is skipped, and said so.
+The ranks are those of models/gpt2-merges.txt. The program that encodes fails where a text does not decode to itself.
 """
 
-import argparse
-import os
 import random
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
+import pytest
 import tiktoken
+from programs import output_of
 from tiktoken_ext.openai_public import r50k_pat_str
 
 ROOT = Path(__file__).resolve().parents[2]
 MERGES = ROOT / "models" / "gpt2-merges.txt"
 END_OF_TEXT = "<|endoftext|>"
+PROGRAM = "tests/parity/tokenize_lines"
+LINES = 100_000
 
 AWKWARD = [
     "", " ", "  ", "\n", "\n\n \n", "\t\t x", " \u00a0 x", "\u3000\u3000a", "x\u180ey", "a\u2028b\u0085c",
@@ -52,7 +51,7 @@ def alphabet():
 
 def encode_with_ours(program, texts):
     data = b"".join(struct.pack("<I", len(text)) + text for text in texts)
-    output = subprocess.run([program, MERGES], input=data, stdout=subprocess.PIPE, check=True).stdout
+    output = output_of([program, MERGES], data)
     ids, offset = [], 0
     for _ in texts:
         (count,) = struct.unpack_from("<I", output, offset)
@@ -62,14 +61,18 @@ def encode_with_ours(program, texts):
     return ids
 
 
-def compare(what, program, encoding, texts):
+@pytest.fixture(scope="module")
+def encoding() -> tiktoken.Encoding:
+    return reference()
+
+
+def compare(program, encoding, texts) -> None:
     expected = encoding.encode_ordinary_batch(texts, num_threads=1)
     actual = encode_with_ours(program, [text.encode("utf-8") for text in texts])
-    wrong = [i for i in range(len(texts)) if expected[i] != actual[i]]
-    print(f"{what}: {len(texts)} texts, {sum(map(len, expected))} tokens, {len(wrong)} differ")
-    for i in wrong[:5]:
-        print(f"  {texts[i][:60]!r}: tiktoken {expected[i][:12]}, ours {actual[i][:12]}")
-    return not wrong
+    wrong = [f"{text[:60]!r}: tiktoken {theirs[:12]}, ours {ours[:12]}"
+             for text, theirs, ours in zip(texts, expected, actual, strict=True) if theirs != ours]
+    print(f"{len(texts)} texts, {sum(map(len, expected))} tokens, {len(wrong)} differ")
+    assert not wrong, "\n".join(wrong[:5])
 
 
 def code_points():
@@ -96,24 +99,35 @@ def corpus_lines(path, count):
             yield "\n".join(lines[i : i + 3])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", required=True, help="the built tokenize_lines")
-    parser.add_argument("--corpus", default=os.environ.get("BITMAR_CORPUS"), help="a text file, or a folder of them")
-    parser.add_argument("--lines", type=int, default=100_000)
-    arguments = parser.parse_args()
-
-    encoding = reference()
-    same = compare("awkward strings", arguments.program, encoding, AWKWARD)
-    same &= compare("random strings", arguments.program, encoding, list(random_texts(100_000)))
-    same &= compare("code points", arguments.program, encoding, list(code_points()))
-    if arguments.corpus:
-        lines = list(corpus_lines(Path(arguments.corpus), arguments.lines))
-        same &= compare("corpus", arguments.program, encoding, lines)
-    else:
-        print("corpus: skipped, no --corpus given")
-    return 0 if same else 1
+def random_bytes(count):
+    """Mostly invalid UTF-8: any bytes, valid text cut short, stray and missing continuation bytes, surrogates."""
+    generator = random.Random(6)
+    pieces = [b"a", b" ", b"'s", "\u00e9".encode(), "\u4e2d".encode(), "\U0001f600".encode(), b"\x80", b"\xbf", b"\xc3", b"\xe4\xb8",
+              b"\xf0\x9f\x98", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf5\xff", b"\x00", b"\n"]
+    for i in range(count):
+        if i % 2 == 0:
+            yield generator.randbytes(generator.randrange(1, 40))
+        else:
+            yield b"".join(generator.choice(pieces) for _ in range(generator.randrange(1, 12)))
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def test_awkward_strings(program, encoding) -> None:
+    compare(program(PROGRAM), encoding, AWKWARD)
+
+
+def test_random_strings(program, encoding) -> None:
+    compare(program(PROGRAM), encoding, list(random_texts(100_000)))
+
+
+def test_every_code_point(program, encoding) -> None:
+    compare(program(PROGRAM), encoding, list(code_points()))
+
+
+def test_byte_strings_decode_to_themselves(program, encoding) -> None:
+    texts = list(random_bytes(100_000))
+    for text, ids in zip(texts, encode_with_ours(program(PROGRAM), texts), strict=True):
+        assert encoding.decode_bytes(ids) == text
+
+
+def test_corpus(program, encoding, real_data) -> None:
+    compare(program(PROGRAM), encoding, list(corpus_lines(real_data("--corpus"), LINES)))

@@ -1,0 +1,190 @@
+"""A trained model deployed: what the trainer computes in floating point, the runtime computes in integers.
+
+The model is the one in --checkpoint, with the file exported from it as --model (default: models/bitmar-14m.gguf); without
+--checkpoint, one of the shipped shape that the trainer trains here for a few large steps, so that gates, norms, memory
+and scales have all moved. Both sides read the same tokens with the same photo and the memory on.
+
+Tolerances. Nothing but rounding separates the two from each other and from the double-precision model of
+reference_model.py. Activations become 8-bit codes again and again, so an error of FP32 either vanishes in the next code
+or, where x * s lies that close to a half, becomes a whole one; from there on every rounding is displaced a little and
+many more codes flip, in that token and in all that attend to it.
+
+- Where no code flips, the error is that of FP32. Between two roundings stand some 15 operations on rows of at most n
+  elements, each off by 2^-24 of the row's scale, and the residual stream adds up all layers: a deviation of
+  sqrt(15 n layers) 2^-24. Four of them, of the largest logit, bound a token without a flip. With some ten thousand codes
+  a token many tokens that begin a context are such; if a formula differed, none would be.
+- Where codes flip, the double-precision model tells how far that leads: it runs again with one deviation of the error
+  above added at random to every x * s before it is rounded. Trainer and runtime may differ from the undisturbed model
+  by twice as much as the farthest of those runs.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gguf import GGUFReader
+from model_file import ternary_matrices, value
+from programs import output_of
+from reference_model import FLOOR, Model
+from safetensors.torch import load_file
+from tiny_training import TinyTraining
+
+ROOT = Path(__file__).resolve().parents[2]
+LONG, SHORT = (1, 256), (64, 4)  # sequences, tokens
+PATCHES = 196  # a 14x14 grid, pooled to 7x7
+NOISY_RUNS = 4
+SHARE_WITHOUT_FLIP = 0.25  # of the tokens that begin a context
+
+
+class Deployment:
+    """A checkpoint's parameters and buffers, the file exported from it, and the photo that both sides see."""
+
+    def __init__(self, checkpoint: Path, model: Path, folder: Path):
+        self.trained = {name.removeprefix("model."): tensor for name, tensor in load_file(checkpoint).items()
+                        if name.startswith("model.")}
+        self.model, self.folder = model, folder
+        self.reader = GGUFReader(model)
+        self.tensors = {tensor.name: tensor.data for tensor in self.reader.tensors}
+        self.ternary = {name: matrix for name, matrix in ternary_matrices(self.reader).items()
+                        if not name.startswith("vision_tower.")}
+        width = value(self.reader, "bitmar.vision.embedding_length")
+        self.features = np.random.default_rng(8).standard_normal((PATCHES, width)).astype(np.float32)
+        layers = sum(value(self.reader, f"bitmar.{stack}.block_count") for stack in ("encoder", "decoder"))
+        # One deviation of an FP32 result, relative to the scale of its row.
+        self.error = math.sqrt(15 * value(self.reader, "bitmar.feed_forward_length") * layers) * 2.0**-24
+
+    def tokens(self, shape: tuple[int, int]) -> np.ndarray:
+        vocabulary = value(self.reader, "bitmar.vocab_size")
+        return np.random.default_rng(shape[1]).integers(0, vocabulary, shape, dtype=np.uint32)
+
+    def logits(self, program: Path, shape: tuple[int, int]) -> np.ndarray:
+        """[sequences, tokens, V] of trainer_logits or runtime_logits."""
+        paths = [self.folder / f"{name}.npy" for name in ("tokens", "features", "logits")]
+        np.save(paths[0], self.tokens(shape))
+        np.save(paths[1], self.features)
+        output_of([program, self.model, *paths])
+        return np.load(paths[2]).reshape(*shape, -1)
+
+    def double_precision_values(self) -> dict[str, torch.Tensor]:
+        values = {}
+        for name, matrix in self.ternary.items():
+            values[name] = torch.from_numpy(matrix.codes).double() * matrix.scale
+            values[name.removesuffix("weight") + "scale"] = torch.tensor([matrix.scale], dtype=torch.float64)
+        for name, data in self.tensors.items():
+            if name in values or name.startswith(("vision_tower.", "tokenizer.")) or name.endswith("_scale"):
+                continue
+            values[name] = torch.tensor(data.astype(np.float64))
+            if data.dtype == np.int8:
+                values[name] *= torch.tensor(self.tensors[f"{name}_scale"].astype(np.float64))[:, None]
+        return values
+
+    def reference(self, shape: tuple[int, int], noise_seed: int | None = None) -> np.ndarray:
+        """The same in double precision; with noise at every rounding if there is a seed."""
+        noise = None
+        if noise_seed is not None:
+            generator = torch.Generator().manual_seed(noise_seed)
+            noise = lambda size: 127 * self.error * torch.randn(size, generator=generator, dtype=torch.float64)
+        model = Model(self.double_precision_values(), value(self.reader, "bitmar.attention.head_count"),
+                      value(self.reader, "bitmar.decoder.injection"), value(self.reader, "bitmar.memory.query"),
+                      value(self.reader, "bitmar.memory.enabled"), rounding_noise=noise)
+        with torch.no_grad():
+            vision = model.see(torch.tensor(self.features, dtype=torch.float64))
+            embedding = model.embedding()
+            rows = [model.run(embedding[torch.tensor(row.astype(np.int64))], vision).logits
+                    for row in self.tokens(shape)]
+        return torch.stack(rows).numpy()
+
+
+def newest_checkpoint(path: Path) -> Path:
+    return path if path.is_file() else max((path / "checkpoints").glob("step-*.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def deployment(request, program, tmp_path_factory) -> Deployment:
+    folder = tmp_path_factory.mktemp("deployment")
+    given = request.config.getoption("--checkpoint")
+    if given:
+        return Deployment(newest_checkpoint(Path(given)), request.getfixturevalue("model_path"), folder)
+    merges = ROOT / "models" / "gpt2-merges.txt"
+    training = TinyTraining(folder, program("bitmar-train"), {"preset": "bitmar-14m-bitvit"}, vision_width=192,
+                            patches=PATCHES, merges=merges)
+    run = training.run("run", steps=8, schedule__kind="constant", schedule__peak=0.03, schedule__warmup_steps=0,
+                       objective__sampled_core=1024, log_every=8)
+    model = folder / "model.gguf"
+    output_of([program("bitmar-train"), "export", "--checkpoint", run, "--merges", merges, "-o", model])
+    return Deployment(newest_checkpoint(run), model, folder)
+
+
+def test_codes_are_identical(deployment) -> None:
+    names = {name for name in deployment.trained if name.removesuffix("weight") + "scale" in deployment.trained}
+    assert deployment.ternary.keys() == names
+    for name, matrix in deployment.ternary.items():
+        weight, scale = (deployment.trained[name.removesuffix("weight") + part] for part in ("weight", "scale"))
+        assert matrix.scale == scale.item()
+        codes = torch.clamp(torch.round(weight / scale), -1, 1).to(torch.int8).numpy()
+        np.testing.assert_array_equal(matrix.codes, codes, err_msg=name)
+
+
+def test_everything_else_is_exported_as_documented(deployment) -> None:
+    scales = {name.removesuffix("weight") + "scale" for name in deployment.ternary}
+    for name in deployment.trained.keys() - deployment.ternary.keys() - scales:
+        trained, exported = deployment.trained[name].numpy(), deployment.tensors[name]
+        if exported.dtype == np.int8:
+            scale = (np.abs(trained).max(axis=1) / np.float32(127)).astype(np.float16)
+            np.testing.assert_array_equal(deployment.tensors[f"{name}_scale"], scale, err_msg=name)
+            divisor = scale.astype(np.float32)[:, None]
+            trained = np.clip(np.rint(np.divide(trained, divisor, out=np.zeros_like(trained), where=divisor > 0)),
+                              -127, 127)
+        np.testing.assert_array_equal(exported, trained.astype(exported.dtype), err_msg=name)
+
+
+def test_every_part_of_the_model_has_moved(deployment) -> None:
+    """Otherwise the comparison below would show nothing about it."""
+    gates = [tensor.item() for name, tensor in deployment.trained.items() if name.endswith("memory_gate")]
+    assert min(map(abs, gates)) > 0.01
+    assert deployment.trained["memory.usage"].max() > 0.01
+    for name, tensor in deployment.trained.items():
+        if name.endswith("norm.weight"):
+            assert tensor.std() > 1e-3, name
+
+
+def largest_per_token(logits: np.ndarray) -> np.ndarray:
+    return np.abs(logits).max(axis=-1)
+
+
+def test_contexts_without_a_flip_agree_to_single_precision(deployment, program) -> None:
+    trainer = deployment.logits(program("tests/parity/trainer_logits"), SHORT)
+    runtime = deployment.logits(program("tests/parity/runtime_logits"), SHORT)
+    difference = largest_per_token(runtime - trainer) / largest_per_token(trainer)  # [sequences, tokens]
+    shares = (difference <= 4 * deployment.error).mean(axis=0)
+    print(f"within {4 * deployment.error:.1e} of the largest logit, by position in the context: "
+          f"{', '.join(f'{share:.0%}' for share in shares)}; median {np.median(difference[:, 0]):.1e} at the first")
+    assert shares[0] >= SHARE_WITHOUT_FLIP
+    assert shares[1:].max() > 0, "no token that attends to another agrees"
+
+
+def test_a_long_context_differs_by_rounding_alone(deployment, program) -> None:
+    assert value(deployment.reader, "bitmar.memory.enabled")
+    assert value(deployment.reader, "bitmar.memory.usage_floor") == pytest.approx(FLOOR)
+    reference = deployment.reference(LONG)[0]  # [tokens, V]
+    noisy = [largest_per_token(deployment.reference(LONG, seed)[0] - reference).max() for seed in range(NOISY_RUNS)]
+    tolerance = 2 * max(noisy)
+    # A check of the tolerance itself: it is small beside what the logits say.
+    assert tolerance < 0.25 * reference.std(axis=-1).min()
+    sides = {side: deployment.logits(program(f"tests/parity/{side}_logits"), LONG)[0] for side in
+             ("trainer", "runtime")}
+    for side, logits in sides.items():
+        differences = largest_per_token(logits - reference)
+        print(f"{side}: largest difference from double precision {differences.max():.4f}, tolerance {tolerance:.4f}, "
+              f"logits' deviation {reference.std():.3f}")
+        assert differences.max() <= tolerance, side
+
+    best_two = np.sort(sides["trainer"], axis=-1)[:, -2:]
+    decided = best_two[:, 1] - best_two[:, 0] > 2 * tolerance
+    greedy = {side: logits.argmax(axis=-1) for side, logits in sides.items()}
+    same = greedy["trainer"] == greedy["runtime"]
+    print(f"greedy tokens: {decided.sum()} of {len(decided)} decided by more than the tolerance, {same.sum()} the same")
+    assert decided.any()
+    assert same[decided].all()
