@@ -7,13 +7,23 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Their ids take 64 MiB, which are reserved at the start.
+constexpr std::size_t kMaximumTokens = std::size_t{1} << 24;
+
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 }  // namespace
 
+Result<void> GenerateOptions::validate() const {
+  if (maximum_tokens > kMaximumTokens) {
+    return fail(ErrorCode::kOutOfRange, "maximum tokens is {}; expected at most {}", maximum_tokens, kMaximumTokens);
+  }
+  return sampler.validate();
+}
+
 Result<Generation> generate(Session& session, std::span<const TokenId> prompt, const GenerateOptions& options,
                             const TextCallback& callback) {
-  BITMAR_TRY_VOID(options.sampler.validate());
+  BITMAR_TRY_VOID(options.validate());
   const Tokenizer& tokenizer = session.engine().tokenizer();
   const TokenId end = tokenizer.end_of_text();
   Generation result;

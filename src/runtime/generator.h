@@ -21,6 +21,8 @@ struct GenerateOptions {
   SamplerOptions sampler;
   std::size_t maximum_tokens = 128;
   bool stop_at_end = true;  // at <|endoftext|>; otherwise it is one more token
+  // kOutOfRange names the option.
+  [[nodiscard]] Result<void> validate() const;
 };
 
 enum class StopReason { kEndOfText, kMaximumTokens, kCallback };

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "text/byte_symbols.h"
@@ -60,6 +61,7 @@ Result<Tokenizer> Tokenizer::from_merges_file(const std::string& path) {
   }
   TokenIds ids;
   std::vector<MergePair> merges;
+  std::unordered_set<std::uint32_t> seen;  // left id, right id
   std::string line;
   for (std::size_t number = 1; std::getline(file, line); ++number) {
     if (line.ends_with('\r')) line.pop_back();
@@ -75,6 +77,9 @@ Result<Tokenizer> Tokenizer::from_merges_file(const std::string& path) {
     if (!left_id || !right_id) {
       return fail(ErrorCode::kInvalidFile, "{}: line {}: '{}' is neither a byte symbol nor the result of a merge above",
                   path, number, left_id ? line.substr(space + 1) : line.substr(0, space));
+    }
+    if (!seen.insert((std::uint32_t{*left_id} << 16) | *right_id).second) {
+      return fail(ErrorCode::kInvalidFile, "{}: line {}: the merge '{}' occurs twice", path, number, line);
     }
     merges.push_back({*left_id, *right_id});
     ids.add(*left + *right);

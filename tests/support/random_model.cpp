@@ -66,6 +66,20 @@ ModelConfig small_config() {
   return config;
 }
 
+VisionTowerConfig small_tower(std::uint32_t width) {
+  VisionTowerConfig tower;
+  tower.name = "small";
+  tower.image_size = 16;
+  tower.patch_size = 4;
+  tower.width = width;
+  tower.depth = 2;
+  tower.heads = 2;
+  tower.mlp_hidden = 2 * width;
+  tower.precision = TowerPrecision::kTernary;
+  tower.position_grid = 4;
+  return tower;
+}
+
 std::vector<std::byte> random_model_file(const ModelConfig& config, std::uint64_t seed) {
   Random random(seed);
   GgufWriter writer(kModelArchitecture);

@@ -16,6 +16,9 @@ namespace bitmar::testing {
 // Two layers a stack, S = 2, W = 5, 260 tokens (256 bytes, three merges, the end of text), 6 memory slots, no tower.
 [[nodiscard]] ModelConfig small_config();
 
+// A ternary tower of two blocks that takes 16 x 16 pixels in 4 x 4 patches.
+[[nodiscard]] VisionTowerConfig small_tower(std::uint32_t width);
+
 // A model file. The same config and seed give the same bytes.
 [[nodiscard]] std::vector<std::byte> random_model_file(const ModelConfig& config, std::uint64_t seed);
 [[nodiscard]] std::shared_ptr<const Engine> random_engine(const ModelConfig& config, std::uint64_t seed);
