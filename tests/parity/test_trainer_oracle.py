@@ -3,13 +3,15 @@
 The trainer's dump program writes parameters, batches, losses, gradients and memory. Here every step's losses and
 gradients are computed again from the dumped parameters, and every update of the parameters from the dumped gradients.
 
-Tolerances. Both sides compute in FP32, in different orders of summation: relative errors of some 1e-6. Where such an
-error moves x * s across a half, one 8-bit activation changes by 1/127 of its token's largest value; with about 1e5
-activations a step a few do. One flip changes one token's vector by at most about 1/127 relative, and a gradient that
-averages over the batch's 70 tokens by about 1e-3 at most. A wrong formula is off by far more.
+Tolerances. The trainer computes in FP32, the model here in double precision: losses and gradients differ by some 1e-7 to
+1e-6. Where such an error moves x * s across a half, or the input of
+the ReLU across zero, a code or a patch's feature flips and that step's gradients of what depends on it differ by far more.
+With about 1e5 activations a step, a few steps of ten have such a flip and the others none, while a wrong formula is wrong in
+every step: each quantity must agree closely in the best FLIP_FREE_STEPS of the ten, and its losses roughly in all.
 """
 
 import math
+from collections import defaultdict
 
 import pytest
 import torch
@@ -20,7 +22,8 @@ from safetensors.torch import load_file
 
 HEADS, SLOTS_WRITTEN = 4, 5
 STEPS, LEARNING_RATE = 10, 2e-3
-LOSS_TOLERANCE, GRADIENT_TOLERANCE, MEAN_GRADIENT_TOLERANCE = 2e-4, 1e-2, 1e-3
+FLIP_FREE_STEPS = 3
+LOSS_TOLERANCE, GRADIENT_TOLERANCE, LOSS_TOLERANCE_WITH_FLIPS = 1e-6, 1e-5, 1e-2
 VARIANTS = [("add", "mean", "on"), ("concatenate", "exponential", "on"), ("add", "mean", "off"),
             ("concatenate", "mean", "off")]
 
@@ -73,26 +76,30 @@ def training_step(model, tokens, targets, mask, features, images, identity):
 
 
 class AdamW:
-    """Decoupled weight decay, per-row clocks for the embedding: rows without a gradient stand still."""
+    """Decoupled weight decay. The embedding's rows have clocks of their own: a row that the batch does not name stands
+    still, and catches up on the decay that it missed when it is named again."""
 
     def __init__(self):
         self.state = {}
 
-    def update(self, name, value, gradient):
-        m, v, t = self.state.get(name, (torch.zeros_like(value), torch.zeros_like(value), torch.zeros(len(value))))
-        touched = gradient.reshape(len(value), -1).abs().sum(1) > 0 if name == "token_embedding.weight" \
-            else torch.ones(len(value), dtype=torch.bool)
+    def update(self, name, value, gradient, tokens):
+        zeros, no_steps = torch.zeros_like(value), torch.zeros(len(value))
+        m, v, clock, missed = self.state.get(name, (zeros, zeros, no_steps, no_steps))
+        touched = torch.ones(len(value), dtype=torch.bool)
+        if name == "token_embedding.weight":
+            touched = torch.isin(torch.arange(len(value)), tokens)
         shape = [-1] + [1] * (value.dim() - 1)
         rows = touched.reshape(shape)
-        t = t + touched
+        clock, missed = clock + touched, missed + 1
         m = torch.where(rows, 0.9 * m + 0.1 * gradient, m)
         v = torch.where(rows, 0.95 * v + 0.05 * gradient ** 2, v)
-        self.state[name] = (m, v, t)
         rate = LEARNING_RATE * (0.1 if name.endswith(".scale") else 1.0)
         decay = 0.01 if value.dim() == 2 else 0.0
-        clock = t.reshape(shape).clamp_min(1)
-        step = m / (1 - 0.9 ** clock) / (torch.sqrt(v / (1 - 0.95 ** clock)) + 1e-8)
-        return torch.where(rows, value - rate * (step + decay * value), value), touched
+        t = clock.reshape(shape).clamp_min(1)
+        step = m / (1 - 0.9 ** t) / (torch.sqrt(v / (1 - 0.95 ** t)) + 1e-8)
+        kept = value * (1 - rate * decay) ** missed.reshape(shape)
+        self.state[name] = (m, v, clock, torch.where(touched, 0, missed))
+        return torch.where(rows, kept - rate * step, value)
 
 
 def relative(a, b):
@@ -108,42 +115,39 @@ def test_ten_steps(program, tmp_path, variant) -> None:
     data = load_file(file)
     injection, query, memory = variant
     images, identity = [0, 1, 2, -1], torch.tensor([4, 9, 4])
-    optimizer, worst_loss, worst, errors = AdamW(), 0.0, (0.0, ""), []
+    optimizer, losses, gradients = AdamW(), defaultdict(list), defaultdict(list)
     for step in range(STEPS):
-        prefix = f"{step}."
-        values = {}
-        for key, tensor in data.items():
-            if key.startswith(prefix + "value."):
-                name = key[len(prefix + "value."):]
-                values[name] = tensor.clone().requires_grad_(name not in ("memory.slots", "memory.usage"))
+        dumped = {key.removeprefix(f"{step}."): tensor for key, tensor in data.items() if key.startswith(f"{step}.")}
+        values = {key.removeprefix("value."): tensor.double() for key, tensor in dumped.items() if key.startswith("value.")}
+        for name, value in values.items():
+            value.requires_grad_(name not in ("memory.slots", "memory.usage"))
         model = Model(values, HEADS, injection, query, memory == "on", SLOTS_WRITTEN)
-        result = training_step(model, data[prefix + "tokens"], data[prefix + "targets"], data[prefix + "mask"],
-                               data[prefix + "features"], images, identity)
+        result = training_step(model, dumped["tokens"], dumped["targets"], dumped["mask"], dumped["features"].double(),
+                               images, identity)
         result["total"].backward()
         for term in ("language", "contrast", "total") + (("memory",) if model.memory else ()):
-            expected = result[term].item()
-            error = abs(data[prefix + "loss." + term].item() - expected) / max(abs(expected), 1e-3)
-            worst_loss = max(worst_loss, error)
-            assert error < LOSS_TOLERANCE, f"{variant} step {step}: loss {term}: {error}"
+            losses[term].append(relative(dumped[f"loss.{term}"].double(), result[term].detach()))
         if model.memory:
             for term in ("next.slots", "next.usage"):
-                error = relative(data[prefix + term], result[term].detach())
-                assert error < GRADIENT_TOLERANCE, f"{variant} step {step}: {term}: {error}"
+                losses[term].append(relative(dumped[term].double(), result[term].detach()))
         for name, value in values.items():
             if not value.requires_grad:
                 continue
-            gradient = value.grad if value.grad is not None else torch.zeros_like(value)
-            dumped = data[prefix + "gradient." + name]
-            error = relative(dumped, gradient)
-            errors.append(error)
-            worst = max(worst, (error, f"step {step} {name}"))
+            gradient = dumped[f"gradient.{name}"]
+            gradients[name].append(relative(gradient.double(),
+                                            torch.zeros_like(value) if value.grad is None else value.grad))
             if step + 1 < STEPS:
-                expected, touched = optimizer.update(name, value.detach(), dumped)
-                actual = data[f"{step + 1}.value.{name}"]
+                expected = optimizer.update(name, dumped[f"value.{name}"], gradient, dumped["tokens"])
                 # An update has entries of about the learning rate; FP32 state rounds it by some 1e-6 relative.
-                assert torch.allclose(actual, expected, rtol=1e-6, atol=1e-4 * LEARNING_RATE), f"{name}: the update differs"
-    mean = sum(errors) / len(errors)
-    print(f"{'/'.join(variant)}: {len(errors)} gradients, mean relative error {mean:.1e}, worst {worst[0]:.1e} "
-          f"({worst[1]}); losses within {worst_loss:.1e}")
-    assert worst[0] < GRADIENT_TOLERANCE, worst
-    assert mean < MEAN_GRADIENT_TOLERANCE, mean
+                assert torch.allclose(data[f"{step + 1}.value.{name}"], expected, rtol=1e-6,
+                                      atol=1e-4 * LEARNING_RATE), f"{name}: the update of step {step} differs"
+
+    def without_flips(errors):
+        return {name: sorted(each)[FLIP_FREE_STEPS - 1] for name, each in errors.items()}
+
+    worst = max((error, name) for name, error in without_flips(gradients).items())
+    print(f"{len(gradients)} gradients: in the best {FLIP_FREE_STEPS} of {STEPS} steps within {worst[0]:.1e} ({worst[1]}); "
+          f"losses within {max(without_flips(losses).values()):.1e}, in all steps {max(map(max, losses.values())):.1e}")
+    assert worst[0] <= GRADIENT_TOLERANCE, worst
+    assert max(without_flips(losses).values()) <= LOSS_TOLERANCE, losses
+    assert max(map(max, losses.values())) <= LOSS_TOLERANCE_WITH_FLIPS, losses
