@@ -1,6 +1,6 @@
 // Writes what test_image.py compares with Pillow, as raw bytes: the decoded picture, its resize to a square of the
-// stated side, and its centre crop of that side from a shorter side of 8/7 of it; then that crop normalised by ImageNet's
-// statistics, in FP32 planes.
+// stated side, and its centre crop of that side from a shorter side of 8/7 of it; then that crop normalised by
+// ImageNet's statistics, in FP32 planes.
 //
 //   resize_image SIDE FILE > pixels
 #include <fmt/format.h>

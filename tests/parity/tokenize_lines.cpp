@@ -1,5 +1,5 @@
-// Encodes texts for test_tokenizer.py: reads each as a 32-bit length and its bytes, writes the number of ids and the ids,
-// all 32-bit little-endian.
+// Encodes texts for test_tokenizer.py: reads each as a 32-bit length and its bytes, writes the number of ids and the
+// ids, all 32-bit little-endian.
 //
 //   tokenize_lines MERGES < texts > ids
 #include <fmt/format.h>

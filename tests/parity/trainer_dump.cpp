@@ -79,7 +79,10 @@ int run(const std::string& path, const ModelConfig& config) {
       if (item.key().ends_with("norm.bias")) item.value().uniform_(-0.2, 0.2);
     }
   }
-  AdamW optimizer(parameter_groups(model, contrast, {.scale_learning_rate = 0.1, .state = StatePrecision::kFloat32, .row_sparse_head = false}), {});
+  AdamW optimizer(
+      parameter_groups(model, contrast,
+                       {.scale_learning_rate = 0.1, .state = StatePrecision::kFloat32, .row_sparse_head = false}),
+      {});
 
   Checkpoint dump;
   dump.texts["injection"] = config.injection == InjectionKind::kConcatenate ? "concatenate" : "add";
@@ -94,15 +97,17 @@ int run(const std::string& path, const ModelConfig& config) {
     record(dump.tensors, prefix + "targets", targets);
     record(dump.tensors, prefix + "mask", input.mask.to(torch::kLong));
     record(dump.tensors, prefix + "features", input.features);
-    for (const auto& item : model->named_parameters()) record(dump.tensors, prefix + "value." + item.key(), item.value());
+    for (const auto& item : model->named_parameters())
+      record(dump.tensors, prefix + "value." + item.key(), item.value());
     for (const auto& item : model->named_buffers()) record(dump.tensors, prefix + "value." + item.key(), item.value());
     record(dump.tensors, prefix + "value.contrast.log_temperature", contrast->named_parameters()["log_temperature"]);
 
     const ModelOutput output = model->forward(input, {});
     const auto places = input.mask.reshape(-1).nonzero().squeeze(1);
     const auto hidden = output.hidden.reshape({-1, output.hidden.size(-1)}).index_select(0, places);
-    const auto language = vocabulary_loss(fake_quantize_activations(hidden), model->output()->effective_weight(),
-                                          targets.reshape(-1).index_select(0, places), {.column_offsets = {}, .chunk_tokens = 17});
+    const auto language =
+        vocabulary_loss(fake_quantize_activations(hidden), model->output()->effective_weight(),
+                        targets.reshape(-1).index_select(0, places), {.column_offsets = {}, .chunk_tokens = 17});
     const auto texts = masked_mean(output.states.select(1, 0), input.mask.select(1, 0)).narrow(0, 0, 3);
     const auto pairs = contrast->forward(texts, output.vision.mean(1), identity);
     auto total = language + 1.5 * pairs.loss;
