@@ -27,10 +27,10 @@ bool before(const Candidate& a, const Candidate& b) {
 
 // log of the sum of exp(logits).
 double log_sum_exp(std::span<const float> logits) {
-  const float largest = *std::ranges::max_element(logits);
+  const double largest = *std::ranges::max_element(logits);
   double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit - largest));
-  return std::log(sum) + static_cast<double>(largest);
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
+  return std::log(sum) + largest;
 }
 
 // One search. A step keeps the best `width` candidates that go on, and sets aside those of the best `width` that end.
