@@ -12,9 +12,9 @@ import random
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "tests" / "parity"))
+sys.path[:0] = [str(ROOT / "tests" / "parity"), str(ROOT / "tests")]
 
-from bpe_parity import AWKWARD, MERGES, alphabet, random_texts, reference  # noqa: E402
+from test_tokenizer import AWKWARD, MERGES, alphabet, random_texts, reference  # noqa: E402
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers  # noqa: E402
 
 SENTENCES = [
