@@ -13,5 +13,6 @@ install(FILES ${PROJECT_BINARY_DIR}/bitmarConfigVersion.cmake DESTINATION ${pack
 
 # The prefix is found from the file's own place, so that an installation can be moved, and `--prefix` be given late.
 file(RELATIVE_PATH prefix_of_pkgconfig /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" prefix_of_pkgconfig "${prefix_of_pkgconfig}")
 configure_file(${PROJECT_SOURCE_DIR}/cmake/bitmar.pc.in ${PROJECT_BINARY_DIR}/bitmar.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/bitmar.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT library)
