@@ -76,7 +76,6 @@ class MemoryCommands(unittest.TestCase):
         with_first = self.remembered_caption()
         self.assertNotEqual(with_first, shipped)
         self.assertEqual(self.caption(), shipped)
-        self.assertEqual(self.caption("--no-memory", "--beam", 1), self.caption("--no-memory", "--beam", 1))
 
         second = self.memory("write", self.photo)
         self.assertEqual(second["text"], with_first[0])
