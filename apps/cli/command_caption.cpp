@@ -21,16 +21,6 @@ struct Options {
   bool json = false;
 };
 
-Result<std::vector<Photo>> list_photos(const std::vector<std::string>& inputs) {
-  if (inputs == std::vector<std::string>{"-"}) return std::vector<Photo>{{"-", "-"}};
-  for (const auto& input : inputs) {
-    if (input == "-") {
-      return fail(ErrorCode::kInvalidArgument, "caption: '-' (standard input) cannot stand beside other photos");
-    }
-  }
-  return find_photos(inputs);
-}
-
 Result<Caption> caption_photo(Session& session, const Photo& photo, const Options& options) {
   BITMAR_TRY(const Image image, load_photo(photo.path));
   BITMAR_TRY_VOID(session.set_image(image));
@@ -38,7 +28,7 @@ Result<Caption> caption_photo(Session& session, const Photo& photo, const Option
 }
 
 Result<void> run(const Options& options) {
-  BITMAR_TRY(const std::vector<Photo> photos, list_photos(options.inputs));
+  BITMAR_TRY(const std::vector<Photo> photos, list_photos("caption", options.inputs));
   BITMAR_TRY(const auto engine, open_engine(options.model));
   BITMAR_TRY(Session session, open_session(engine, options.model));
 
@@ -80,6 +70,7 @@ void add_caption_command(CLI::App& app, CommandAction& action) {
   command->add_option("photos", options->inputs, "photos (JPEG, PNG, WebP), folders of photos, or - for standard input")
       ->required();
   add_model_options(*command, options->model);
+  add_memory_options(*command, options->model);
   command->add_option("--beam", options->beam.width, "hypotheses of the beam search; 1 is greedy")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
@@ -92,6 +83,7 @@ void add_caption_command(CLI::App& app, CommandAction& action) {
       "Examples:\n"
       "  bitmar caption photo.jpg\n"
       "  bitmar caption holiday/ --json > captions.jsonl\n"
+      "  bitmar caption photo.jpg --memory default\n"
       "  cat photo.jpg | bitmar caption - --beam 1");
   command->callback([options, &action] { action = [options] { return run(*options); }; });
 }

@@ -110,6 +110,7 @@ void add_eval_command(CLI::App& app, CommandAction& action) {
   auto options = std::make_shared<Options>();
   CLI::App* captions = command->add_subcommand("captions", "BLEU, ROUGE-L and CIDEr of captions");
   add_model_options(*captions, options->model);
+  add_no_memory_option(*captions, options->model);
   captions->add_option("--references", options->references, "the reference captions")->required();
   captions
       ->add_option("--format", options->format,

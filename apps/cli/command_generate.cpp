@@ -68,6 +68,7 @@ void add_generate_command(CLI::App& app, CommandAction& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("generate", "Continue a text, about a photo or not");
   add_model_options(*command, options->model);
+  add_memory_options(*command, options->model);
   SamplerOptions& sampler = options->generate.sampler;
   sampler.temperature = 0.8f;
   command->add_option("-p,--prompt", options->prompt, "the text to continue; - reads standard input");

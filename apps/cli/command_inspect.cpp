@@ -2,6 +2,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <sstream>
+#include <string>
+
 #include "commands.h"
 #include "file_inspection.h"
 
@@ -15,7 +19,6 @@ struct Options {
 };
 
 struct Totals {
-  std::uint64_t tensor_bytes = 0;
   std::uint64_t ternary = 0;  // weights
   double zeros = 0;           // among them
 };
@@ -23,7 +26,6 @@ struct Totals {
 Totals total(const FileSummary& summary) {
   Totals totals;
   for (const auto& tensor : summary.tensors) {
-    totals.tensor_bytes += tensor.bytes;
     if (tensor.zeros < 0) continue;
     std::uint64_t count = 1;
     for (const auto extent : tensor.shape) count *= extent;
@@ -33,9 +35,23 @@ Totals total(const FileSummary& summary) {
   return totals;
 }
 
-double bits_per_weight(const FileSummary& summary, const Totals& totals) {
+double bits_per_weight(const FileSummary& summary) {
   const std::uint64_t weights = summary.parameters + summary.memory_state;
-  return weights == 0 ? 0 : 8.0 * static_cast<double>(totals.tensor_bytes) / static_cast<double>(weights);
+  return weights == 0 ? 0 : 8.0 * static_cast<double>(summary.weight_bytes) / static_cast<double>(weights);
+}
+
+// A text of several lines, like a checkpoint's configuration, as a block; other control characters stay escaped.
+void print_metadata(const std::string& key, const nlohmann::ordered_json& value) {
+  constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
+  const std::string text = value.is_string() ? value.get<std::string>() : std::string();
+  const auto hidden = [](unsigned char letter) { return letter < 0x20 && letter != '\n' && letter != '\t'; };
+  if (!text.contains('\n') || std::ranges::any_of(text, hidden)) {
+    fmt::print("  {} = {}\n", key, value.dump(-1, ' ', false, kReplace));
+    return;
+  }
+  fmt::print("  {} =\n", key);
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) fmt::print("    {}\n", line);
 }
 
 void print_json(const FileSummary& summary, const Totals& totals) {
@@ -45,7 +61,7 @@ void print_json(const FileSummary& summary, const Totals& totals) {
   json["memory_state"] = summary.memory_state;
   json["ternary_weights"] = totals.ternary;
   if (totals.ternary > 0) json["zeros"] = totals.zeros / static_cast<double>(totals.ternary);
-  json["bits_per_weight"] = bits_per_weight(summary, totals);
+  json["bits_per_weight"] = bits_per_weight(summary);
   json["file_bytes"] = summary.file_bytes;
   if (summary.resident_bytes > 0) json["resident_bytes"] = summary.resident_bytes;
   json["metadata"] = summary.metadata;
@@ -67,17 +83,17 @@ Result<void> run(const Options& options) {
   }
   const auto line = [](std::string_view name, const std::string& value) { fmt::print("{:<18}{}\n", name, value); };
   line("kind", summary.kind);
-  line("parameters", fmt::format("{}", summary.parameters));
+  if (summary.parameters > 0) line("parameters", fmt::format("{}", summary.parameters));
   if (summary.memory_state > 0) line("memory state", fmt::format("{} values", summary.memory_state));
   if (totals.ternary > 0) {
-    line("ternary weights", fmt::format("{}, {:.1f} % zeros", totals.ternary,
-                                        100.0 * totals.zeros / static_cast<double>(totals.ternary)));
+    line("ternary weights",
+         fmt::format("{}, {:.1f} % zeros", totals.ternary, 100.0 * totals.zeros / static_cast<double>(totals.ternary)));
   }
-  line("bits per weight", fmt::format("{:.3f}", bits_per_weight(summary, totals)));
+  if (summary.parameters > 0) line("bits per weight", fmt::format("{:.3f}", bits_per_weight(summary)));
   line("file", fmt::format("{} bytes", summary.file_bytes));
   if (summary.resident_bytes > 0) line("in memory", fmt::format("{} bytes", summary.resident_bytes));
   line("tensors", fmt::format("{}", summary.tensors.size()));
-  for (const auto& [key, value] : summary.metadata.items()) fmt::print("  {} = {}\n", key, value.dump());
+  for (const auto& [key, value] : summary.metadata.items()) print_metadata(key, value);
   if (!options.tensors) return {};
   for (const auto& tensor : summary.tensors) {
     fmt::print("  {:<44} {:<10} [{}] {} bytes{}\n", tensor.name, tensor.type, fmt::join(tensor.shape, ", "),

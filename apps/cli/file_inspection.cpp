@@ -1,6 +1,7 @@
 #include "file_inspection.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <type_traits>
 #include <variant>
@@ -13,11 +14,14 @@
 #include "model/schema/config_gguf.h"
 #include "model/schema/tensor_codec.h"
 #include "runtime/engine.h"
+#include "runtime/memory_snapshot.h"
 
 namespace bitmar::cli {
 namespace {
 
 constexpr std::size_t kLongestArray = 8;
+constexpr std::string_view kCheckpointFormat = "bitmar-checkpoint-1";  // docs/format.md
+constexpr float kMinimumScale = 1e-8f;  // below it a learned scale counts as this
 
 nlohmann::ordered_json to_json(const GgufValue& value) {
   return std::visit(
@@ -59,6 +63,7 @@ Result<void> summarise_table(const GgufFile& file, const std::vector<TensorSpec>
       tensor.bytes += spec.shape.front() * 2;
     }
     if (is_memory_state(spec)) summary.memory_state += spec.elements();
+    summary.weight_bytes += tensor.bytes;
     summary.tensors.push_back(std::move(tensor));
   }
   summary.parameters = parameter_count(table);
@@ -86,9 +91,53 @@ Result<FileSummary> inspect_gguf(const std::string& path) {
       summary.tensors.push_back(
           {tensor.name, std::string(gguf_type_name(tensor.type)), tensor.shape, tensor.bytes.size(), -1});
       summary.parameters += elements(tensor.shape);
+      summary.weight_bytes += tensor.bytes.size();
     }
   }
   return summary;
+}
+
+Result<void> summarise_snapshot(const SafeTensorsFile& file, FileSummary& summary) {
+  BITMAR_TRY(const MemorySnapshotSummary snapshot, summarise_memory_snapshot(file));
+  summary.kind = "memory snapshot";
+  summary.metadata = {{"model", snapshot.model_hash},
+                      {"episodes", snapshot.episodes},
+                      {"folded", snapshot.folded},
+                      {"slots", snapshot.slots},
+                      {"width", snapshot.width}};
+  summary.parameters = 0;
+  summary.memory_state = snapshot.slots * (snapshot.width + 1);
+  return {};
+}
+
+// The zeros that a latent matrix has once it is quantized: round(w / scale) = 0, ties to even.
+Result<double> latent_zeros(const SafeTensorsFile& file, const SafeTensor& weight, std::string_view scale_name) {
+  const std::uint64_t count = elements(weight.shape);
+  BITMAR_TRY(const std::vector<float> scale, file.floats(scale_name, 1));
+  BITMAR_TRY(const std::vector<float> values, file.floats(weight.name, count));
+  const float step = std::max(scale[0], kMinimumScale);
+  const auto zeros = std::ranges::count_if(values, [step](float value) { return std::abs(value / step) <= 0.5f; });
+  return count == 0 ? 0.0 : static_cast<double>(zeros) / static_cast<double>(count);
+}
+
+// A checkpoint's model lies under "model.", as latent weights in FP32; "<matrix>.scale" stands beside ternary ones.
+Result<void> summarise_checkpoint(const SafeTensorsFile& file, FileSummary& summary) {
+  constexpr std::string_view kWeight = ".weight";
+  summary.kind = "checkpoint";
+  summary.parameters = 0;
+  summary.weight_bytes = 0;
+  for (std::size_t index = 0; index < summary.tensors.size(); ++index) {
+    TensorSummary& tensor = summary.tensors[index];
+    if (!tensor.name.starts_with("model.")) continue;
+    const bool state = tensor.name == "model.memory.slots" || tensor.name == "model.memory.usage";
+    (state ? summary.memory_state : summary.parameters) += elements(tensor.shape);
+    summary.weight_bytes += tensor.bytes;
+    if (!tensor.name.ends_with(kWeight)) continue;
+    const std::string scale = tensor.name.substr(0, tensor.name.size() - kWeight.size()) + ".scale";
+    if (!file.tensor(scale)) continue;
+    BITMAR_TRY(tensor.zeros, latent_zeros(file, file.tensors()[index], scale));
+  }
+  return {};
 }
 
 Result<FileSummary> inspect_safetensors(const std::string& path) {
@@ -100,6 +149,13 @@ Result<FileSummary> inspect_safetensors(const std::string& path) {
     summary.tensors.push_back(
         {tensor.name, std::string(data_type_name(tensor.type)), tensor.shape, tensor.bytes.size(), -1});
     summary.parameters += elements(tensor.shape);
+    summary.weight_bytes += tensor.bytes.size();
+  }
+  if (is_memory_snapshot(file)) {
+    BITMAR_TRY_VOID(summarise_snapshot(file, summary));
+  } else if (const auto format = file.metadata().find("format");
+             format != file.metadata().end() && format->second == kCheckpointFormat) {
+    BITMAR_TRY_VOID(summarise_checkpoint(file, summary));
   }
   return summary;
 }
@@ -110,6 +166,7 @@ Result<FileSummary> inspect_npy(const std::string& path) {
   BITMAR_TRY(const NpyFile file, NpyFile::open(path));
   summary.tensors.push_back({path, std::string(data_type_name(file.type())), file.shape(), file.bytes().size(), -1});
   summary.parameters = file.elements();
+  summary.weight_bytes = file.bytes().size();
   return summary;
 }
 

@@ -8,9 +8,11 @@
 #include <span>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "image/image.h"
+#include "memory_file.h"
 
 namespace bitmar::cli {
 namespace {
@@ -35,8 +37,19 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   options.threads = std::max(1u, std::thread::hardware_concurrency());
   command.add_option("-m,--model", options.model, "the model file (default: BITMAR_MODEL, else the shipped model)");
   command.add_option("--tower", options.tower, "a tower file for a model that has none (bitmar convert)");
-  command.add_flag("--no-memory", options.no_memory, "switch the episodic memory off");
   command.add_option("-t,--threads", options.threads, "threads")->check(CLI::Range(1, 1024))->capture_default_str();
+}
+
+CLI::Option* add_no_memory_option(CLI::App& command, ModelOptions& options) {
+  return command.add_flag("--no-memory", options.no_memory, "switch the episodic memory off");
+}
+
+void add_memory_options(CLI::App& command, ModelOptions& options) {
+  command
+      .add_option("--memory", options.memory,
+                  "read this memory (bitmar memory; 'default': the file that it uses). Without it only the memory that "
+                  "the model ships is read")
+      ->excludes(add_no_memory_option(command, options));
 }
 
 Result<std::shared_ptr<const Engine>> open_engine(const ModelOptions& options) {
@@ -48,7 +61,23 @@ Result<Session> open_session(const std::shared_ptr<const Engine>& engine, const 
   SessionOptions session_options;
   session_options.memory = options.no_memory ? MemoryMode::kOff : MemoryMode::kReadOnly;
   session_options.threads = options.threads;
-  return Session::open(engine, session_options);
+  BITMAR_TRY(Session session, Session::open(engine, session_options));
+  if (!options.memory.empty()) {
+    BITMAR_TRY(const MemoryFile file, MemoryFile::of(engine, options.memory));
+    BITMAR_TRY(Memory memory, file.load());
+    BITMAR_TRY_VOID(session.set_memory(std::move(memory)));
+  }
+  return session;
+}
+
+Result<std::vector<Photo>> list_photos(std::string_view name, const std::vector<std::string>& inputs) {
+  if (inputs == std::vector<std::string>{"-"}) return std::vector<Photo>{{"-", "-"}};
+  for (const auto& input : inputs) {
+    if (input == "-") {
+      return fail(ErrorCode::kInvalidArgument, "{}: '-' (standard input) cannot stand beside other photos", name);
+    }
+  }
+  return find_photos(inputs);
 }
 
 Result<Image> load_photo(const std::string& path) {

@@ -80,7 +80,10 @@ Result<std::shared_ptr<const Engine>> Engine::load(Source source, const std::str
   return engine;
 }
 
-std::string Engine::content_hash() const { return bitmar::content_hash(source_.view()); }
+const std::string& Engine::content_hash() const {
+  std::call_once(hashed_, [this] { content_hash_ = bitmar::content_hash(source_.view()); });
+  return content_hash_;
+}
 
 std::size_t Engine::memory_bytes() const {
   std::size_t sum = model_.memory_bytes();

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -49,8 +50,8 @@ class Engine {
   [[nodiscard]] const Tokenizer& tokenizer() const { return tokenizer_; }
   [[nodiscard]] const VisionTower* tower() const { return tower_ ? &*tower_ : nullptr; }  // null: none
   [[nodiscard]] const EpisodicMemory* memory() const { return memory_ ? &*memory_ : nullptr; }  // null: none
-  // SHA-256 of the file, which binds a memory snapshot to its model. Reads the whole file.
-  [[nodiscard]] std::string content_hash() const;
+  // SHA-256 of the file, which binds a memory snapshot to its model. The first call reads the whole file.
+  [[nodiscard]] const std::string& content_hash() const;
   // Bytes that weights, tower and memory take in memory.
   [[nodiscard]] std::size_t memory_bytes() const;
 
@@ -72,6 +73,8 @@ class Engine {
   Tokenizer tokenizer_;
   std::optional<VisionTower> tower_;
   std::optional<EpisodicMemory> memory_;
+  mutable std::once_flag hashed_;
+  mutable std::string content_hash_;
 };
 
 // The tokenizer that a model file carries: tensor `tokenizer.merges`, I16 [merges, 2], bit patterns of unsigned ids.

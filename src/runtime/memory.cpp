@@ -9,8 +9,11 @@
 namespace bitmar {
 namespace {
 
-bool all_finite(std::span<const float> values) {
-  return std::ranges::all_of(values, [](float value) { return std::isfinite(value); });
+// Far beyond what a norm gives, and small enough that sums of squares and products stay finite in FP32.
+constexpr float kLargestValue = 1e9f;
+
+bool all_bounded(std::span<const float> values) {
+  return std::ranges::all_of(values, [](float value) { return std::abs(value) <= kLargestValue; });
 }
 
 Result<void> check_state(const ModelConfig& config, const MemoryState& state) {
@@ -19,7 +22,9 @@ Result<void> check_state(const ModelConfig& config, const MemoryState& state) {
     return fail(ErrorCode::kInvalidFile, "the base holds {} slot values and {} usages; the model expects {} and {}",
                 state.slots.size(), state.usage.size(), slots * config.width, slots);
   }
-  if (!all_finite(state.slots)) return fail(ErrorCode::kInvalidFile, "the base holds a value that is not finite");
+  if (!all_bounded(state.slots)) {
+    return fail(ErrorCode::kInvalidFile, "the base holds a value that is not within ±{:g}", kLargestValue);
+  }
   if (!std::ranges::all_of(state.usage, [](float usage) { return usage >= 0.0f && usage <= 1.0f; })) {
     return fail(ErrorCode::kInvalidFile, "the base holds a usage outside [0, 1]");
   }
@@ -37,8 +42,9 @@ Result<void> check_movement(const ModelConfig& config, const UsageMovement& usag
 }
 
 Result<void> check_episode(const ModelConfig& config, const Episode& episode) {
-  if (episode.query.size() != config.width || !all_finite(episode.query)) {
-    return fail(ErrorCode::kInvalidFile, "episode {}: its query is not {} finite values", episode.id, config.width);
+  if (episode.query.size() != config.width || !all_bounded(episode.query)) {
+    return fail(ErrorCode::kInvalidFile, "episode {}: its query is not {} values within ±{:g}", episode.id,
+                config.width, kLargestValue);
   }
   if (episode.slots.empty() || episode.slots.size() > config.memory_slots) {
     return fail(ErrorCode::kInvalidFile, "episode {}: it wrote {} slots; expected 1 to {}", episode.id,
@@ -84,10 +90,18 @@ Result<Memory> Memory::restore(std::shared_ptr<const Engine> engine, MemoryState
   if (engine->memory() == nullptr) return fail(ErrorCode::kUnsupported, "{} has no memory", engine->name());
   const ModelConfig& config = engine->config();
   BITMAR_TRY_VOID(check_state(config, base));
+  if (next_id < 1 || next_id > kLargestId) {
+    return fail(ErrorCode::kInvalidFile, "the next id is {}; expected 1 to {}", next_id, kLargestId);
+  }
   std::uint64_t last_id = 0;
   std::size_t episodes = 0;
+  bool previous_writes = true;
   for (const JournalEntry& entry : journal) {
     BITMAR_TRY_VOID(check_movement(config, entry.usage));
+    if (!previous_writes && !entry.episode) {
+      return fail(ErrorCode::kInvalidFile, "the journal holds two entries without a write in a row");
+    }
+    previous_writes = entry.episode.has_value();
     if (!entry.episode) continue;
     BITMAR_TRY_VOID(check_episode(config, *entry.episode));
     if (entry.episode->id <= last_id || entry.episode->id >= next_id) {
@@ -99,6 +113,11 @@ Result<Memory> Memory::restore(std::shared_ptr<const Engine> engine, MemoryState
   if (episodes > kJournalEpisodes) {
     return fail(ErrorCode::kInvalidFile, "the journal holds {} episodes; at most {} are kept", episodes,
                 kJournalEpisodes);
+  }
+  // Each had an id of its own.
+  if (folded >= next_id || episodes >= next_id - folded) {
+    return fail(ErrorCode::kInvalidFile, "{} episodes and {} folded ones cannot have ids below {}", episodes, folded,
+                next_id);
   }
   Memory memory(std::move(engine), std::move(base));
   memory.journal_ = std::move(journal);
@@ -196,9 +215,9 @@ Result<void> Memory::forget(std::uint64_t id) {
 
 Result<void> Memory::edit(std::uint64_t id, std::span<const float> query, Provenance provenance) {
   BITMAR_TRY(const std::size_t index, index_of(id));
-  if (query.size() != engine_->config().width || !all_finite(query)) {
-    return fail(ErrorCode::kInvalidArgument, "the query of an episode must be {} finite values",
-                engine_->config().width);
+  if (query.size() != engine_->config().width || !all_bounded(query)) {
+    return fail(ErrorCode::kInvalidArgument, "the query of an episode must be {} values within ±{:g}",
+                engine_->config().width, kLargestValue);
   }
   JournalEntry& entry = journal_[index];
   MemoryState before = replay(index);

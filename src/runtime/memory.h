@@ -65,13 +65,16 @@ class Memory {
  public:
   // Episodes that the journal keeps; an older one becomes part of the base and can no longer be forgotten.
   static constexpr std::size_t kJournalEpisodes = 1024;
+  // Ids stay below this: they travel as numbers in JSON.
+  static constexpr std::uint64_t kLargestId = std::uint64_t{1} << 53;
 
   // The engine's memory, which it must have, without a history.
   explicit Memory(std::shared_ptr<const Engine> engine);
-  // As a snapshot restores it. Checks shapes, ranges and the order of ids; errors do not name the file.
+  // As a snapshot restores it. Checks shapes, ranges and the order of entries and ids; errors do not name the file.
   static Result<Memory> restore(std::shared_ptr<const Engine> engine, MemoryState base,
                                 std::vector<JournalEntry> journal, std::uint64_t next_id, std::uint64_t folded);
 
+  [[nodiscard]] const Engine& engine() const { return *engine_; }
   [[nodiscard]] const EpisodicMemory& current() const { return current_; }
   [[nodiscard]] const MemoryState& base() const { return base_; }
   [[nodiscard]] std::span<const JournalEntry> journal() const { return journal_; }
