@@ -225,6 +225,11 @@ BITMAR_API bitmar_status bitmar_memory_write(bitmar_session* session, const char
 // Removes an episode with all that it did, as if it had not been. NOT_FOUND: there is none, or it is too old.
 BITMAR_API bitmar_status bitmar_memory_forget(bitmar_session* session, uint64_t id, bitmar_error* error);
 
+// The memory as a snapshot file, the same as `bitmar memory` keeps: written whole or not at all, and taken over bit for
+// bit in place of the session's own. A snapshot belongs to the model that made it: INVALID_ARGUMENT for another's.
+BITMAR_API bitmar_status bitmar_memory_save(bitmar_session* session, const char* path, bitmar_error* error);
+BITMAR_API bitmar_status bitmar_memory_load(bitmar_session* session, const char* path, bitmar_error* error);
+
 // The episodes at the time of the call, oldest first.
 typedef struct bitmar_episodes bitmar_episodes;
 BITMAR_API bitmar_status bitmar_memory_list(bitmar_session* session, bitmar_episodes** episodes, bitmar_error* error);

@@ -269,6 +269,12 @@ class Session {
   Result<void> forget_episode(std::uint64_t id) {
     return detail::attempt([&](bitmar_error* error) { return bitmar_memory_forget(get(), id, error); });
   }
+  Result<void> save_memory(const std::string& path) {
+    return detail::attempt([&](bitmar_error* error) { return bitmar_memory_save(get(), path.c_str(), error); });
+  }
+  Result<void> load_memory(const std::string& path) {
+    return detail::attempt([&](bitmar_error* error) { return bitmar_memory_load(get(), path.c_str(), error); });
+  }
   // Oldest first.
   Result<std::vector<Episode>> episodes() {
     using List = detail::Owned<bitmar_episodes, bitmar_episodes_free>;

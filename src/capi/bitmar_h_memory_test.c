@@ -204,6 +204,39 @@ int test_memory_modes(const test_files* files) {
   return take_failures();
 }
 
+int test_memory_snapshots(const test_files* files) {
+  bitmar_error error;
+  bitmar_engine* engine = open_engine(files->model);
+  bitmar_session* sessions[2] = {open_session(engine), open_session(engine)};
+  bitmar_episodes* episodes = NULL;
+  float before[VOCABULARY], written[VOCABULARY], loaded[VOCABULARY];
+  CHECK(bitmar_memory_load(sessions[1], files->snapshot, &error) == BITMAR_ERROR_NOT_FOUND);
+  for (int i = 0; i < 2; ++i) set_features(sessions[i], 3);
+  read_logits(sessions[0], before);
+  CHECK(bitmar_memory_write(sessions[0], "a dog", "dog.jpg", NULL, NULL, &error) == BITMAR_OK);
+  CHECK(bitmar_memory_save(sessions[0], files->snapshot, &error) == BITMAR_OK);
+  read_logits(sessions[0], written);
+  CHECK(bitmar_memory_load(sessions[1], files->snapshot, &error) == BITMAR_OK);
+  read_logits(sessions[1], loaded);
+  CHECK(same_logits(loaded, written) && !same_logits(loaded, before));
+  CHECK(bitmar_memory_list(sessions[1], &episodes, &error) == BITMAR_OK && bitmar_episodes_count(episodes) == 1);
+  CHECK(strcmp(bitmar_episodes_source(episodes, 0), "dog.jpg") == 0);
+  bitmar_episodes_free(episodes);
+
+  CHECK(bitmar_memory_save(sessions[0], NULL, &error) == BITMAR_ERROR_INVALID_ARGUMENT);
+  CHECK(bitmar_memory_load(sessions[0], files->photo, &error) == BITMAR_ERROR_INVALID_FILE);
+  for (int i = 0; i < 2; ++i) bitmar_session_free(sessions[i]);
+  bitmar_engine_free(engine);
+
+  engine = open_engine(files->tower_model);
+  sessions[0] = open_session(engine);
+  CHECK(bitmar_memory_load(sessions[0], files->snapshot, &error) == BITMAR_ERROR_INVALID_ARGUMENT);
+  CHECK(strstr(error.message, files->snapshot) != NULL);
+  bitmar_session_free(sessions[0]);
+  bitmar_engine_free(engine);
+  return take_failures();
+}
+
 /* One thread's work: a text from an image, and an episode of it, over and over. */
 typedef struct worker {
   const bitmar_engine* engine;

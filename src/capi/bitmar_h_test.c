@@ -125,6 +125,8 @@ int test_null_arguments(const test_files* files) {
   REFUSED(bitmar_memory_write(NULL, NULL, NULL, NULL, &id, &error), "session");
   CHECK(id == 0);
   REFUSED(bitmar_memory_forget(NULL, 1, &error), "session");
+  REFUSED(bitmar_memory_save(NULL, "x", &error), "session");
+  REFUSED(bitmar_memory_load(NULL, "x", &error), "session");
   REFUSED(bitmar_memory_list(NULL, NULL, &error), "session");
   REFUSED(bitmar_memory_list(session, NULL, &error), "episodes");
   /* Without a place for the message, the status alone. */

@@ -21,7 +21,8 @@ class BitmarH : public ::testing::Test {
     write_small_model(plain_, SmallModel::kNoMemory);
     const test_files files{model_.c_str(), tower_.c_str(), plain_.c_str(),
                            BITMAR_SOURCE_DIR "/tests/goldens/image/palette_4_bits.png",
-                           BITMAR_SOURCE_DIR "/tests/goldens/image/palette_4_bits.png.ppm"};
+                           BITMAR_SOURCE_DIR "/tests/goldens/image/palette_4_bits.png.ppm",
+                           snapshot_.c_str()};
     return test(&files);
   }
 
@@ -30,6 +31,7 @@ class BitmarH : public ::testing::Test {
   std::string model_ = folder_.file("features.gguf");
   std::string tower_ = folder_.file("tower.gguf");
   std::string plain_ = folder_.file("plain.gguf");
+  std::string snapshot_ = folder_.file("snapshot.memory");
 };
 
 TEST_F(BitmarH, RefusesNullArguments) {
@@ -61,6 +63,9 @@ TEST_F(BitmarH, RemembersAndForgets) {
 }
 TEST_F(BitmarH, GuardsTheMemory) {
   EXPECT_EQ(run(test_memory_modes), 0);
+}
+TEST_F(BitmarH, SavesAndLoadsTheMemory) {
+  EXPECT_EQ(run(test_memory_snapshots), 0);
 }
 TEST_F(BitmarH, SharesOneEngineBetweenThreads) {
   EXPECT_EQ(run(test_threads), 0);

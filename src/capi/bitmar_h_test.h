@@ -15,6 +15,7 @@ typedef struct test_files {
   const char* plain_model;  /* has no memory */
   const char* photo;        /* a PNG */
   const char* photo_pixels; /* the same as a binary PPM */
+  const char* snapshot;     /* where to write one */
 } test_files;
 
 int test_null_arguments(const test_files* files);
@@ -27,6 +28,7 @@ int test_captions(const test_files* files);
 int test_generation(const test_files* files);
 int test_memory(const test_files* files);
 int test_memory_modes(const test_files* files);
+int test_memory_snapshots(const test_files* files);
 int test_threads(const test_files* files);
 
 /* Counts and prints a failed check. */

@@ -129,8 +129,12 @@ TEST_F(BitmarHpp, RemembersAndForgets) {
   EXPECT_EQ(episodes[0].provenance.text, "a dog");
   EXPECT_EQ(episodes[0].provenance.source, "dog.jpg");
   EXPECT_EQ(episodes[0].provenance.time.size(), 20u);
+  const std::vector<float> written = read(session_);
+  ASSERT_TRUE(session_.save_memory(folder_.file("snapshot.memory")));
   EXPECT_TRUE(session_.forget_episode(id));
   EXPECT_EQ(read(session_), before);
+  EXPECT_TRUE(session_.load_memory(folder_.file("snapshot.memory")));
+  EXPECT_EQ(read(session_), written);
 }
 
 // The C API itself stops an exception that a callback throws through it.

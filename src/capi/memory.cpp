@@ -8,6 +8,7 @@
 #include "bitmar/bitmar.h"
 #include "capi/boundary.h"
 #include "capi/handles.h"
+#include "runtime/memory_snapshot.h"
 
 using bitmar::Memory;
 using bitmar::Provenance;
@@ -49,6 +50,25 @@ bitmar_status bitmar_memory_forget(bitmar_session* session, uint64_t id, bitmar_
     BITMAR_TRY_VOID(require(session, "session"));
     BITMAR_TRY(Memory * memory, session->session.writable_memory());
     return memory->forget(id);
+  });
+}
+
+bitmar_status bitmar_memory_save(bitmar_session* session, const char* path, bitmar_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    BITMAR_TRY_VOID(require(session, "session"));
+    BITMAR_TRY_VOID(require(path, "path"));
+    BITMAR_TRY(const Memory* memory, session->session.memory());
+    return bitmar::save_memory_snapshot(*memory, path);
+  });
+}
+
+bitmar_status bitmar_memory_load(bitmar_session* session, const char* path, bitmar_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    BITMAR_TRY_VOID(require(session, "session"));
+    BITMAR_TRY_VOID(require(path, "path"));
+    BITMAR_TRY_VOID(session->session.memory());
+    BITMAR_TRY(Memory memory, bitmar::load_memory_snapshot(path, session->session.shared_engine()));
+    return session->session.set_memory(std::move(memory));
   });
 }
 

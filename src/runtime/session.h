@@ -51,6 +51,7 @@ class Session {
   static Result<Session> open(std::shared_ptr<const Engine> engine, const SessionOptions& options = {});
 
   [[nodiscard]] const Engine& engine() const { return *engine_; }
+  [[nodiscard]] const std::shared_ptr<const Engine>& shared_engine() const { return engine_; }
   [[nodiscard]] const SessionOptions& options() const { return options_; }
   [[nodiscard]] std::uint64_t position() const { return sequence_->position; }  // tokens in the context so far
 
