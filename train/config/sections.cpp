@@ -49,6 +49,7 @@ SourceSettings read_source(TomlReader table) {
   if (source.kind == SourceKind::kCaptions) {
     table.read_word("format", source.format, parse_caption_format);
     table.read("images", source.images);
+    table.read("exclude", source.exclude);
     table.read("detokenise", source.caption_text.detokenise);
     table.read("final_stop", source.caption_text.final_stop);
   } else {

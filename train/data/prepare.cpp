@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "io/caption_readers.h"
 #include "data/caption_text.h"
@@ -30,10 +32,34 @@ struct Contents {
 };
 
 // Changes whenever the shard's contents could: bump kRecipe when this file changes what it writes.
-constexpr std::uint64_t kRecipe = 1;
+constexpr std::uint64_t kRecipe = 2;
+
+// A name list that the settings may name.
+class NameList {
+ public:
+  static Result<NameList> open(const std::string& root, const std::string& path) {
+    NameList list;
+    if (path.empty()) return list;
+    list.path_ = (std::filesystem::path(root) / path).string();
+    BITMAR_TRY(list.file_, MappedFile::open(list.path_));
+    return list;
+  }
+  [[nodiscard]] bool given() const { return file_.has_value(); }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] Result<std::vector<std::string>> names() const { return read_name_list(path_); }
+  void add_to(Fingerprint& print) const {
+    print.add_number(given() ? 1 : 0);
+    print.add_number(given() ? file_->bytes().size() : 0);
+    if (given()) print.add_bytes(file_->bytes());
+  }
+
+ private:
+  std::string path_;
+  std::optional<MappedFile> file_;
+};
 
 std::string fingerprint(const SourceSettings& source, const Tokenizer& tokenizer, std::span<const std::byte> bytes,
-                        std::span<const std::byte> image_list) {
+                        const NameList& images, const NameList& exclude) {
   Fingerprint print;
   print.add_number(kRecipe);
   print.add_number(static_cast<std::uint64_t>(source.kind));
@@ -41,9 +67,8 @@ std::string fingerprint(const SourceSettings& source, const Tokenizer& tokenizer
     print.add_number(static_cast<std::uint64_t>(source.format));
     print.add_number(source.caption_text.detokenise ? 1 : 0);
     print.add_number(source.caption_text.final_stop ? 1 : 0);
-    print.add_number(source.images.empty() ? 0 : 1);
-    print.add_number(image_list.size());
-    print.add_bytes(image_list);
+    images.add_to(print);
+    exclude.add_to(print);
   } else {
     print.add_number(static_cast<std::uint64_t>(source.documents));
     print.add_number(source.max_words);
@@ -68,20 +93,38 @@ std::uint64_t count_words(std::string_view text) {
   return words;
 }
 
-// Keeps the groups that `names` lists, in its order.
-Result<std::vector<CaptionGroup>> select(std::vector<CaptionGroup> groups, const std::vector<std::string>& names,
-                                         const std::string& list_path, const std::string& path) {
+// Keeps the groups that `list` names, in its order.
+Result<std::vector<CaptionGroup>> select(std::vector<CaptionGroup> groups, const NameList& list,
+                                         const std::string& path) {
+  BITMAR_TRY(const auto names, list.names());
   std::unordered_map<std::string_view, std::size_t> index;
   for (std::size_t i = 0; i < groups.size(); ++i) index.emplace(groups[i].image, i);
   std::vector<CaptionGroup> selected;
   for (const std::string& name : names) {
     const auto found = index.find(name);
     if (found == index.end()) {
-      return fail(ErrorCode::kInvalidFile, "{}: '{}' has no captions in {}", list_path, name, path);
+      return fail(ErrorCode::kInvalidFile, "{}: '{}' has no captions in {}", list.path(), name, path);
     }
     selected.push_back(groups[found->second]);
   }
   return selected;
+}
+
+// What tells one photo from another whatever corpus names it: the photo id that leads a name of Flickr's
+// ("1000268201_693b08cb0e.jpg" in Flickr8k, "1000268201.jpg" in Flickr30k), else the whole name.
+std::string_view photo_of(std::string_view name) {
+  const std::size_t digits = std::min(name.find_first_not_of("0123456789"), name.size());
+  const bool is_id = digits > 0 && (digits == name.size() || name[digits] == '_' || name[digits] == '.');
+  return is_id ? name.substr(0, digits) : name;
+}
+
+// Drops the groups of photos that `list` names: a corpus may hold the photos of another one's evaluation split.
+Result<std::vector<CaptionGroup>> exclude_photos(std::vector<CaptionGroup> groups, const NameList& list) {
+  BITMAR_TRY(const auto names, list.names());
+  std::unordered_set<std::string_view> photos;
+  for (const std::string& name : names) photos.insert(photo_of(name));
+  std::erase_if(groups, [&](const CaptionGroup& group) { return photos.contains(photo_of(group.image)); });
+  return groups;
 }
 
 void tokenize_captions(const std::vector<CaptionGroup>& groups, const SourceSettings& source,
@@ -162,10 +205,6 @@ Result<void> write_contents(const Contents& contents, const ShardManifest& manif
   return manifest.write(manifest_path);
 }
 
-std::string resolve(const std::string& root, const std::string& path) {
-  return (std::filesystem::path(root) / path).string();  // an absolute path replaces the root
-}
-
 }  // namespace
 
 Result<PreparedSource> prepare_source(const DataSettings& settings, const SourceSettings& source,
@@ -174,16 +213,14 @@ Result<PreparedSource> prepare_source(const DataSettings& settings, const Source
     return fail(ErrorCode::kUnsupported, "{}: {} tokens do not fit the 16 bits of a shard", settings.merges,
                 tokenizer.vocabulary_size());
   }
-  const std::string path = resolve(settings.root, source.path);
+  const std::string path = (std::filesystem::path(settings.root) / source.path).string();
   BITMAR_TRY(const MappedFile file, MappedFile::open(path));
-  const bool listed = source.kind == SourceKind::kCaptions && !source.images.empty();
-  const std::string list_path = listed ? resolve(settings.root, source.images) : path;
-  BITMAR_TRY(const MappedFile list, MappedFile::open(list_path));
-  const std::span<const std::byte> list_bytes = listed ? list.bytes() : std::span<const std::byte>();
+  BITMAR_TRY(const NameList images, NameList::open(settings.root, source.images));
+  BITMAR_TRY(const NameList exclude, NameList::open(settings.root, source.exclude));
 
   const std::string folder = settings.shards + "/" + source.name;
   PreparedSource prepared;
-  prepared.manifest.fingerprint = fingerprint(source, tokenizer, file.bytes(), list_bytes);
+  prepared.manifest.fingerprint = fingerprint(source, tokenizer, file.bytes(), images, exclude);
   if (!force) {
     auto existing = ShardManifest::read(folder + "/manifest.json");
     if (existing && existing->fingerprint == prepared.manifest.fingerprint) {
@@ -194,9 +231,11 @@ Result<PreparedSource> prepare_source(const DataSettings& settings, const Source
   Contents contents;
   if (source.kind == SourceKind::kCaptions) {
     BITMAR_TRY(auto groups, read_captions(path, source.format));
-    if (listed) {
-      BITMAR_TRY(const auto names, read_name_list(list_path));
-      BITMAR_TRY(groups, select(std::move(groups), names, list_path, path));
+    if (images.given()) {
+      BITMAR_TRY(groups, select(std::move(groups), images, path));
+    }
+    if (exclude.given()) {
+      BITMAR_TRY(groups, exclude_photos(std::move(groups), exclude));
     }
     tokenize_captions(groups, source, tokenizer, file.bytes().size(), progress, contents);
   } else {

@@ -63,6 +63,22 @@ TEST_F(Prepare, DocumentLayouts) {
   }
 }
 
+TEST_F(Prepare, LeavesOutThePhotosOfAnEvaluationSplit) {
+  write("captions.tsv", "12.jpg\t0\tone\n120.jpg\t0\ttwo\ndog.jpg\t0\tthree\n3_ab.jpg\t0\tfour\ndog2.jpg\t0\tfive\n");
+  write("dev.txt", "12_693b08cb0e.jpg\ndog.jpg\n3.png\nnot-here.jpg\n");
+  SourceSettings source{.name = "c", .kind = SourceKind::kCaptions, .path = "captions.tsv"};
+  ASSERT_TRUE(prepare(source));
+  EXPECT_EQ(open("c").image_names().size(), 5u);
+  source.exclude = "dev.txt";
+  ASSERT_FALSE(prepare(source)->reused);
+  EXPECT_THAT(open("c").image_names(), ElementsAre("120.jpg", "dog2.jpg"));
+  EXPECT_TRUE(prepare(source)->reused);
+  write("dev.txt", "120_x.jpg\n");
+  EXPECT_FALSE(prepare(source)->reused);
+  source.exclude = "missing.txt";
+  EXPECT_FALSE(prepare(source));
+}
+
 TEST_F(Prepare, StopsAfterTheWantedWords) {
   write("t.txt", "one two\nthree four\nfive\n");
   ASSERT_TRUE(prepare({.name = "t", .path = "t.txt", .max_words = 3}));

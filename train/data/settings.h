@@ -28,7 +28,8 @@ struct SourceSettings {
   std::string path = {};
   // Captions.
   CaptionFormat format = CaptionFormat::kTsv;
-  std::string images = {};  // optional: only the images of this name list, in its order
+  std::string images = {};   // optional: only the images of this name list, in its order
+  std::string exclude = {};  // optional: a name list of held-out images, whose captions are left out
   CaptionTextOptions caption_text = {};
   // Text.
   DocumentLayout documents = DocumentLayout::kFile;
