@@ -1,4 +1,5 @@
-// A folder of corpora, shards and features for the tests of this layer. The tokenizer has no merges: token = byte.
+// A folder of corpora, shards and features for the tests of this layer. The tokenizer has no merges (token = byte) where
+// a test does not set another.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -33,7 +34,7 @@ class DataTest : public ::testing::Test {
   }
   static Tokenizer tokenizer() { return Tokenizer::from_merges({}).value(); }
   Result<PreparedSource> prepare(const SourceSettings& source, bool force = false) const {
-    return prepare_source(settings_, source, tokenizer(), force, {});
+    return prepare_source(settings_, source, tokenizer_, force, {});
   }
   // A caption source of `images` photos "0.jpg", "1.jpg", … with `captions` captions each: "i c", as normalised.
   SourceSettings add_captions(const std::string& name, int images, int captions) {
@@ -74,6 +75,7 @@ class DataTest : public ::testing::Test {
 
   std::filesystem::path folder_;
   DataSettings settings_;
+  Tokenizer tokenizer_ = tokenizer();  // what prepare() uses
 };
 
 }  // namespace bitmar::testing_data

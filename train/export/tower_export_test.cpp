@@ -85,7 +85,9 @@ TEST(TowerExport, LoadedTowerIsAFixedPoint) {
       const std::size_t layer = static_cast<std::size_t>(&block - (*first)->blocks.data());
       EXPECT_TRUE(torch::equal(block->mlp->up->effective_weight(), tower->blocks[layer]->mlp->up->effective_weight()));
     }
-    if (precision == TowerPrecision::kFloat32) EXPECT_TRUE(torch::equal((*first)(images), tower(images)));
+    if (precision == TowerPrecision::kFloat32) {
+      EXPECT_TRUE(torch::equal((*first)(images), tower(images)));
+    }
   }
 }
 

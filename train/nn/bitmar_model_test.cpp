@@ -121,7 +121,12 @@ TEST(BitmarModel, CheckpointingChangesNeitherOutputNorGradients) {
   const auto plain = run(false);
   const auto checkpointed = run(true);
   ASSERT_EQ(plain.size(), checkpointed.size());
-  for (std::size_t i = 0; i < plain.size(); ++i) EXPECT_TRUE(torch::equal(plain[i], checkpointed[i])) << i;
+  EXPECT_TRUE(torch::equal(plain[0], checkpointed[0]));
+  // A gradient that several layers contribute to may add them in another order: a few roundings of FP32.
+  for (std::size_t i = 1; i < plain.size(); ++i) {
+    const auto difference = (plain[i] - checkpointed[i]).norm().item<double>();
+    EXPECT_LE(difference, 4 * 0x1p-24 * plain[i].norm().item<double>()) << i;
+  }
 }
 
 TEST(BitmarModel, PoolsSquareGridsOfEvenSideOnly) {

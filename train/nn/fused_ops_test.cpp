@@ -34,8 +34,10 @@ TEST(FakeQuantizeActivations, EqualsPlainTorch) {
 
 TEST(FakeQuantizeActivations, RoundsHalfToEvenAndKeepsZeroTokens) {
   // The maximum is 127, so s = 1 and the values are their own codes before rounding.
-  const torch::Tensor x = torch::tensor({{127.0f, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -126.5f}, {0, 0, 0, 0, 0, 0, 0}});
-  const torch::Tensor expected = torch::tensor({{127.0f, 0.0f, 2.0f, 2.0f, -0.0f, -2.0f, -126.0f}, {0, 0, 0, 0, 0, 0, 0}});
+  const torch::Tensor x =
+      torch::tensor({{127.0f, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -126.5f}, {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f}});
+  const torch::Tensor expected =
+      torch::tensor({{127.0f, 0.0f, 2.0f, 2.0f, -0.0f, -2.0f, -126.0f}, {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f}});
   EXPECT_TRUE(same(fake_quantize_activations(x), expected));
 }
 

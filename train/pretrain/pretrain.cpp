@@ -182,13 +182,14 @@ void Run::obey_controller() {
 
 Result<StepOutcome> Run::step() {
   obey_controller();
-  BatchTensors tensors;
+  BatchTensors shown;  // by the diagnostics: the step's last batch with photos, else its last
   flops_ = 0;
   for (std::uint32_t part = 0; part < settings_.train.accumulation; ++part) {
     BITMAR_TRY(const Batch batch, loader_->next());
-    tensors = batch_tensors(batch, device_);
+    BatchTensors tensors = batch_tensors(batch, device_);
     learner_.accumulate(tensors, controller_.contrast_factor());
     flops_ += learner_.last_flops();
+    if (tensors.input.features.defined() || !shown.input.features.defined()) shown = std::move(tensors);
   }
   const std::string request = settings_.train.run + "/" + kDiagnosticsRequest;
   diagnose_now_ = fs::exists(request);
@@ -196,7 +197,7 @@ Result<StepOutcome> Run::step() {
   if (diagnose_now_ || (every > 0 && (done_ + 1) % every == 0)) {
     log_gradient_norms(learner_.gradient_norms(), *log_);
     log_quantization(learner_.model(), *log_);
-    log_activations(learner_.model(), learner_.contrast(), tensors, *log_);
+    log_activations(learner_.model(), learner_.contrast(), shown, *log_);
   }
   if (diagnose_now_) fs::remove(request);
   rate_ = learning_rate(settings_.schedule, done_);

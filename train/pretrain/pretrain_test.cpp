@@ -21,8 +21,8 @@ class PretrainTest : public testing_data::DataTest {
   void SetUp() override {
     DataTest::SetUp();
     at::set_num_threads(1);
-    write("merges.txt", "#version: 0.2\n");
-    settings_.merges = (folder_ / "merges.txt").string();
+    settings_.merges = write("merges.txt", "#version: 0.2\nb a\n");
+    tokenizer_ = Tokenizer::from_merges_file(settings_.merges).value();
     add_captions("captions", 24, 3);
     add_text("words", std::string(4000, 'a') + " the quick brown fox jumps over the lazy dog\n", 200);
     const std::string features = add_features("features.npy", 24, 4, 0.25f);
@@ -39,7 +39,7 @@ class PretrainTest : public testing_data::DataTest {
   PretrainSettings pretrain_settings(const std::string& run) const {
     PretrainSettings settings;
     settings.model = testing_nn::small_config();
-    settings.model.vocabulary = 257;
+    settings.model.vocabulary = static_cast<std::uint32_t>(tokenizer_.vocabulary_size());
     settings.model.vision_width = 2;
     settings.data = settings_;
     settings.schedule.warmup_steps = 4;
