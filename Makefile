@@ -33,7 +33,7 @@ test-sanitize: setup-test        ## the same under ASan and UBSan, warnings as e
 
 test-train: setup-test train     ## the trainer's tests, all tests again in a release build, and the Python oracles
 	ctest --test-dir build-train --output-on-failure -j $(JOBS)
-	BITMAR_BUILD=build-train .venv/bin/python -m pytest -q tests
+	BITMAR_BUILD=build-train .venv/bin/python -m pytest -q -n $(JOBS) --dist loadfile tests
 
 setup:
 	@scripts/setup-system.sh build
