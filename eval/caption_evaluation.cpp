@@ -25,8 +25,8 @@ class Features {
     BITMAR_TRY(const auto names, read_name_list(path + ".txt"));
     const auto& shape = features.file_.shape();
     if (shape.empty() || shape.size() > 3 || shape.front() != names.size() || shape.back() != vision_width) {
-      return fail(ErrorCode::kInvalidFile, "{}: expected shape [{}, N, {}] or [{}, {}], by its names and the model", path,
-                  names.size(), vision_width, names.size(), vision_width);
+      return fail(ErrorCode::kInvalidFile, "{}: expected shape [{}, N, {}] or [{}, {}], by its names and the model",
+                  path, names.size(), vision_width, names.size(), vision_width);
     }
     features.tokens_ = shape.size() == 3 ? shape[1] : 1;
     features.width_ = vision_width;

@@ -33,8 +33,8 @@ struct CaptionRun {
   std::string image_folder;  // where the photos lie, unless features are given
   std::string features;      // optional: a .npy of [photos, N, F] with its names beside it (`bitmar features`)
   BeamOptions beam;
-  bool memory = true;        // false: the ablation
-  std::size_t threads = 1;   // photos at a time
+  bool memory = true;       // false: the ablation
+  std::size_t threads = 1;  // photos at a time
 };
 
 // The captions, in the photos' order; each thread has its own read-only session, so the result does not depend on

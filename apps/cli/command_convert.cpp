@@ -63,8 +63,8 @@ Result<void> convert(const Options& options) {
     fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     fmt::print("{}: {}, {} blocks, width {}, {} heads, patch {}, image {}, {} registers, {} parameters, {:.1f} MB\n",
-               output, config.name, config.depth, config.width, config.heads, config.patch_size,
-               config.image_size, config.register_tokens, parameters, static_cast<double>(bytes) / 1e6);
+               output, config.name, config.depth, config.width, config.heads, config.patch_size, config.image_size,
+               config.register_tokens, parameters, static_cast<double>(bytes) / 1e6);
   }
   return {};
 }

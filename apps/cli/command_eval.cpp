@@ -61,7 +61,8 @@ Result<void> evaluate(const Options& options) {
     BITMAR_TRY(captions, read_predictions(options.predictions, photos));
   } else {
     if (options.run.image_folder.empty() == options.run.features.empty()) {
-      return fail(ErrorCode::kInvalidArgument, "eval captions: expected --images DIR or --features FILE.npy, one of them");
+      return fail(ErrorCode::kInvalidArgument,
+                  "eval captions: expected --images DIR or --features FILE.npy, one of them");
     }
     BITMAR_TRY(const auto engine, open_engine(options.model));
     CaptionRun run = options.run;

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t kLongestArray = 8;
 constexpr std::string_view kCheckpointFormat = "bitmar-checkpoint-1";  // docs/format.md
-constexpr float kMinimumScale = 1e-8f;  // below it a learned scale counts as this
+constexpr float kMinimumScale = 1e-8f;                                 // below it a learned scale counts as this
 
 nlohmann::ordered_json to_json(const GgufValue& value) {
   return std::visit(
@@ -175,10 +175,11 @@ Result<FileSummary> inspect_npy(const std::string& path) {
 Result<FileSummary> inspect_file(const std::string& path) {
   BITMAR_TRY(const MappedFile mapped, MappedFile::open(path));
   const auto starts_with = [&](std::string_view magic) {
-    return mapped.bytes().size() >= magic.size() &&
-           std::memcmp(mapped.bytes().data(), magic.data(), magic.size()) == 0;
+    return mapped.bytes().size() >= magic.size() && std::memcmp(mapped.bytes().data(), magic.data(), magic.size()) == 0;
   };
-  const auto inspect = starts_with("GGUF") ? inspect_gguf : starts_with("\x93NUMPY") ? inspect_npy : inspect_safetensors;
+  const auto inspect = starts_with("GGUF")        ? inspect_gguf
+                       : starts_with("\x93NUMPY") ? inspect_npy
+                                                  : inspect_safetensors;
   BITMAR_TRY(FileSummary summary, inspect(path));
   summary.file_bytes = mapped.bytes().size();
   return summary;

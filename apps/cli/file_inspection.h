@@ -21,11 +21,11 @@ struct TensorSummary {
 struct FileSummary {
   // "BitMar model", "vision tower", "memory snapshot", "checkpoint", "GGUF", "safetensors", "NumPy array"
   std::string kind;
-  nlohmann::ordered_json metadata;   // configuration or header, long arrays left out
+  nlohmann::ordered_json metadata;  // configuration or header, long arrays left out
   std::vector<TensorSummary> tensors;
-  std::uint64_t parameters = 0;      // learned, for models, towers, checkpoints and snapshots (0); else all elements
-  std::uint64_t memory_state = 0;    // elements of the episodic memory, which are state and not parameters
-  std::uint64_t weight_bytes = 0;    // of the parameters and the memory state, in the file
+  std::uint64_t parameters = 0;    // learned, for models, towers, checkpoints and snapshots (0); else all elements
+  std::uint64_t memory_state = 0;  // elements of the episodic memory, which are state and not parameters
+  std::uint64_t weight_bytes = 0;  // of the parameters and the memory state, in the file
   std::uint64_t file_bytes = 0;
   std::uint64_t resident_bytes = 0;  // what the runtime holds once loaded; 0 where that is not known
 };

@@ -45,13 +45,13 @@ template <typename... Arguments>
 #define BITMAR_CONCATENATE(a, b) BITMAR_CONCATENATE_(a, b)
 
 // Declares a variable from a Result's value, or returns its error from the enclosing function.
-#define BITMAR_TRY(declaration, ...)                                                         \
-  auto BITMAR_CONCATENATE(result_, __LINE__) = (__VA_ARGS__);                                \
-  if (!BITMAR_CONCATENATE(result_, __LINE__)) {                                              \
-    return std::unexpected(std::move(BITMAR_CONCATENATE(result_, __LINE__)).error());        \
-  }                                                                                          \
+#define BITMAR_TRY(declaration, ...)                                                  \
+  auto BITMAR_CONCATENATE(result_, __LINE__) = (__VA_ARGS__);                         \
+  if (!BITMAR_CONCATENATE(result_, __LINE__)) {                                       \
+    return std::unexpected(std::move(BITMAR_CONCATENATE(result_, __LINE__)).error()); \
+  }                                                                                   \
   declaration = *std::move(BITMAR_CONCATENATE(result_, __LINE__))
 
 // The same for Result<void>.
-#define BITMAR_TRY_VOID(...)                                                                 \
+#define BITMAR_TRY_VOID(...) \
   if (auto status = (__VA_ARGS__); !status) return std::unexpected(std::move(status).error())

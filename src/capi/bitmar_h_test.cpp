@@ -19,7 +19,9 @@ class BitmarH : public ::testing::Test {
     write_small_model(model_, SmallModel::kFeatures);
     write_small_model(tower_, SmallModel::kTower);
     write_small_model(plain_, SmallModel::kNoMemory);
-    const test_files files{model_.c_str(), tower_.c_str(), plain_.c_str(),
+    const test_files files{model_.c_str(),
+                           tower_.c_str(),
+                           plain_.c_str(),
                            BITMAR_SOURCE_DIR "/tests/goldens/image/palette_4_bits.png",
                            BITMAR_SOURCE_DIR "/tests/goldens/image/palette_4_bits.png.ppm",
                            snapshot_.c_str()};

@@ -13,7 +13,9 @@
 namespace bitmar {
 
 // Bytes that `count` ternary values take: ceil(count / 5).
-[[nodiscard]] constexpr std::uint64_t ternary_packed_size(std::uint64_t count) { return count / 5 + (count % 5 != 0); }
+[[nodiscard]] constexpr std::uint64_t ternary_packed_size(std::uint64_t count) {
+  return count / 5 + (count % 5 != 0);
+}
 
 // Packs codes in {-1, 0, 1}; `packed` has ternary_packed_size(codes.size()) bytes.
 void ternary_pack(std::span<const std::int8_t> codes, std::span<std::uint8_t> packed);

@@ -37,7 +37,9 @@ void split_items(std::size_t count, std::size_t work, Workspace& workspace, Thre
   });
 }
 
-float score_scale(const ModelConfig& config) { return 1.0f / std::sqrt(static_cast<float>(config.head_width())); }
+float score_scale(const ModelConfig& config) {
+  return 1.0f / std::sqrt(static_cast<float>(config.head_width()));
+}
 
 }  // namespace
 
@@ -51,7 +53,8 @@ void attend_to_caches(const BitmarModel& model, std::span<KvCache* const> caches
   const float scale = score_scale(model.config);
   std::size_t work = 0;
   for (const std::uint64_t position : positions) {
-    work += 2 * query.columns * static_cast<std::size_t>(std::min<std::uint64_t>(position + 1, model.config.cache_tokens()));
+    work += 2 * query.columns *
+            static_cast<std::size_t>(std::min<std::uint64_t>(position + 1, model.config.cache_tokens()));
   }
   split_items(query.rows * heads, work, workspace, pool, [&](std::size_t item, std::span<float> scratch) {
     const std::size_t row = item / heads;

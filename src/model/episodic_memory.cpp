@@ -54,8 +54,7 @@ void EpisodicMemory::assign(MemoryState state) {
   }
 }
 
-void EpisodicMemory::read(std::span<const float> query, std::span<float> attention,
-                          std::span<float> retrieved) const {
+void EpisodicMemory::read(std::span<const float> query, std::span<float> attention, std::span<float> retrieved) const {
   const std::size_t width = query.size();
   attention_scores(*kernels_, query, state_.slots, width, 1.0f, attention);
   const float query_norm = std::sqrt(dot(*kernels_, query, query));
@@ -80,10 +79,9 @@ std::vector<SlotWeight> address_write(const BitmarModel& model, std::span<const 
   std::vector<std::uint32_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0u);
   const std::size_t kept = model.config.memory_write_slots;
-  std::ranges::partial_sort(order, order.begin() + static_cast<std::ptrdiff_t>(kept),
-                            [&](std::uint32_t a, std::uint32_t b) {
-                              return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
-                            });
+  std::ranges::partial_sort(
+      order, order.begin() + static_cast<std::ptrdiff_t>(kept),
+      [&](std::uint32_t a, std::uint32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
   // The softmax over all slots, restricted and renormalised, is the softmax over those kept.
   std::vector<float> weights(kept);
   for (std::size_t i = 0; i < kept; ++i) weights[i] = scores[order[i]];

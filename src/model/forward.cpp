@@ -66,8 +66,7 @@ class Batch {
     }
   }
 
-  void run_stack(const std::vector<TextLayerWeights>& stack, std::vector<KvCache> SequenceState::*caches,
-                 bool memory) {
+  void run_stack(const std::vector<TextLayerWeights>& stack, std::vector<KvCache> SequenceState::*caches, bool memory) {
     const auto row_caches = workspace_.row_caches.span().first(rows_);
     for (std::size_t layer = 0; layer < stack.size(); ++layer) {
       for (std::size_t row = 0; row < rows_; ++row) row_caches[row] = &(input_.sequences[row]->*caches)[layer];

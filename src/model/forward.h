@@ -22,10 +22,10 @@ namespace bitmar {
 
 // Token i continues sequences[i]. Tokens of one sequence stand together, in order.
 struct ForwardInput {
-  std::span<const std::uint32_t> tokens;       // [rows], below the vocabulary's size
-  std::span<SequenceState* const> sequences;   // [rows]
-  const FusionContext* image = nullptr;        // never null: without an image, the null token's context
-  const EpisodicMemory* memory = nullptr;      // null: memory off, r_t = 0
+  std::span<const std::uint32_t> tokens;      // [rows], below the vocabulary's size
+  std::span<SequenceState* const> sequences;  // [rows]
+  const FusionContext* image = nullptr;       // never null: without an image, the null token's context
+  const EpisodicMemory* memory = nullptr;     // null: memory off, r_t = 0
 };
 
 // Rows: at most workspace.rows(). Leaves F, q, a and r of each row in the workspace, and the decoder's normed output.

@@ -19,7 +19,9 @@ CacheShape CacheShape::limited_to(std::uint64_t tokens) const {
   return limited;
 }
 
-std::size_t CacheShape::full_rows() const { return sinks + window + std::max(batch, window / 4); }
+std::size_t CacheShape::full_rows() const {
+  return sinks + window + std::max(batch, window / 4);
+}
 
 KvCache::KvCache(const CacheShape& shape)
     : shape_(shape),

@@ -49,8 +49,8 @@ class KvCache {
   [[nodiscard]] std::uint64_t length() const { return length_; }  // tokens ever appended
 
   struct Visible {
-    std::size_t sink_count;    // rows [0, sink_count)
-    std::size_t window_row;    // rows [window_row, window_row + window_count), oldest first
+    std::size_t sink_count;  // rows [0, sink_count)
+    std::size_t window_row;  // rows [window_row, window_row + window_count), oldest first
     std::size_t window_count;
   };
   // `position` is one of those appended since the last make_room.

@@ -35,7 +35,7 @@ struct SequenceState {
 
   std::vector<KvCache> encoder;  // one a layer
   std::vector<KvCache> decoder;
-  std::uint64_t position = 0;    // tokens so far
+  std::uint64_t position = 0;  // tokens so far
   EpisodeState episode;
 };
 

@@ -18,8 +18,8 @@ void append_to_caches(std::span<KvCache* const> caches, MatrixView<const float> 
 }
 
 // Rotates queries and keys to their positions, and a second copy of the queries to the clamped ones.
-void rotate_rows(const BitmarModel& model, MatrixView<float> query, MatrixView<float> sink_query,
-                 MatrixView<float> key, Workspace& workspace) {
+void rotate_rows(const BitmarModel& model, MatrixView<float> query, MatrixView<float> sink_query, MatrixView<float> key,
+                 Workspace& workspace) {
   const Kernels& kernels = *model.kernels;
   const std::size_t half = model.config.head_width() / 2;
   const std::uint64_t last = model.config.cache_tokens() - 1;
@@ -56,8 +56,7 @@ void run_attention(const BitmarModel& model, const TextLayerWeights& weights, st
   rotate_rows(model, query, sink_query, key, workspace);
   append_to_caches(caches, key, value);
   const auto attended = Workspace::view(workspace.attended, rows, width);
-  attend_to_caches(model, caches, workspace.positions.span().first(rows), query, sink_query, attended, workspace,
-                   pool);
+  attend_to_caches(model, caches, workspace.positions.span().first(rows), query, sink_query, attended, workspace, pool);
 
   norm_and_quantize(model, weights.attention.output_norm, attended, attended, workspace);
   const auto projected = Workspace::view(workspace.projected, rows, width);
@@ -65,8 +64,8 @@ void run_attention(const BitmarModel& model, const TextLayerWeights& weights, st
   add(kernels, hidden.values, projected.values, hidden.values);
 }
 
-void run_feed_forward(const BitmarModel& model, const TextLayerWeights& weights, std::size_t rows,
-                      Workspace& workspace, ThreadPool* pool) {
+void run_feed_forward(const BitmarModel& model, const TextLayerWeights& weights, std::size_t rows, Workspace& workspace,
+                      ThreadPool* pool) {
   const Kernels& kernels = *model.kernels;
   const std::size_t width = model.config.width;
   const auto hidden = Workspace::view(workspace.hidden, rows, width);

@@ -7,8 +7,8 @@
 
 #include "base/thread_pool.h"
 #include "model/kv_cache.h"
-#include "model/workspace.h"
 #include "model/weights.h"
+#include "model/workspace.h"
 
 namespace bitmar {
 

@@ -11,8 +11,12 @@
 namespace bitmar {
 namespace {
 
-float softplus(float x) { return x > 20.0f ? x : std::log1p(std::exp(x)); }
-float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+float softplus(float x) {
+  return x > 20.0f ? x : std::log1p(std::exp(x));
+}
+float sigmoid(float x) {
+  return 1.0f / (1.0f + std::exp(-x));
+}
 
 // Looks tensors up in the table by name and decodes them.
 class Loader {
@@ -119,8 +123,12 @@ Result<InjectionWeights> load_injection(const Loader& loader, const ModelConfig&
   return weights;
 }
 
-std::size_t bytes(const NormWeights& norm) { return (norm.gain.size() + norm.bias.size()) * sizeof(float); }
-std::size_t bytes(const std::optional<TernaryLinear>& linear) { return linear ? linear->memory_bytes() : 0; }
+std::size_t bytes(const NormWeights& norm) {
+  return (norm.gain.size() + norm.bias.size()) * sizeof(float);
+}
+std::size_t bytes(const std::optional<TernaryLinear>& linear) {
+  return linear ? linear->memory_bytes() : 0;
+}
 std::size_t bytes(const AttentionWeights& attention) {
   return attention.query.memory_bytes() + attention.key.memory_bytes() + attention.value.memory_bytes() +
          attention.output.memory_bytes() + bytes(attention.output_norm);
@@ -136,8 +144,7 @@ std::size_t bytes(const std::vector<TextLayerWeights>& stack) {
 
 }  // namespace
 
-Result<BitmarModel> BitmarModel::load(const ModelConfig& config, const TensorDecoder& tensors,
-                                      const Kernels& kernels) {
+Result<BitmarModel> BitmarModel::load(const ModelConfig& config, const TensorDecoder& tensors, const Kernels& kernels) {
   const Loader loader(config, tensors, kernels);
   BitmarModel model;
   model.config = config;

@@ -24,7 +24,7 @@ struct NormWeights {
 
 // Multi-head attention with a norm right before the output projection (SubLN, DESIGN section 2).
 struct AttentionWeights {
-  TernaryLinear query;       // [d, d], and so the next three
+  TernaryLinear query;  // [d, d], and so the next three
   TernaryLinear key;
   TernaryLinear value;
   TernaryLinear output;
@@ -50,9 +50,9 @@ struct VisionWeights {
 };
 
 struct MemoryWeights {
-  TernaryLinear write;      // W_w [K, C]
-  float sharpness = 0.0f;   // beta = softplus(memory.read_sharpness)
-  float query_decay = 0.0f; // sigmoid(memory.query_decay); QueryKind::kExponential only
+  TernaryLinear write;       // W_w [K, C]
+  float sharpness = 0.0f;    // beta = softplus(memory.read_sharpness)
+  float query_decay = 0.0f;  // sigmoid(memory.query_decay); QueryKind::kExponential only
 };
 
 // P_f and P_m of DESIGN section 2, or the one projection of the concatenation.

@@ -34,9 +34,9 @@ void Workspace::reserve_keys(std::size_t keys) {
 
 std::size_t Workspace::memory_bytes() const {
   std::size_t floats = scores_.size();
-  for (const auto* buffer : {&embedded, &hidden, &normed, &query, &sink_query, &key, &value, &attended, &projected,
-                             &ffn, &fused, &memory_query, &retrieved, &attention, &joined, &cosines, &sines,
-                             &sink_cosines, &sink_sines}) {
+  for (const auto* buffer :
+       {&embedded, &hidden, &normed, &query, &sink_query, &key, &value, &attended, &projected, &ffn, &fused,
+        &memory_query, &retrieved, &attention, &joined, &cosines, &sines, &sink_cosines, &sink_sines}) {
     floats += buffer->size();
   }
   return floats * sizeof(float);

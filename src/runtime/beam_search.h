@@ -15,18 +15,18 @@
 namespace bitmar {
 
 struct BeamOptions {
-  std::size_t width = 4;           // 1 is greedy search
-  float length_exponent = 1.0f;    // hypotheses compare by log-probability / length^exponent; 0: by log-probability
+  std::size_t width = 4;         // 1 is greedy search
+  float length_exponent = 1.0f;  // hypotheses compare by log-probability / length^exponent; 0: by log-probability
   std::size_t maximum_tokens = 48;
   // kOutOfRange names the option.
   [[nodiscard]] Result<void> validate() const;
 };
 
 struct Hypothesis {
-  std::vector<TokenId> ids;      // without <|endoftext|>
-  double log_probability = 0;    // of the ids, and of <|endoftext|> where it ended
-  double score = 0;              // log_probability / length^exponent, the length counting <|endoftext|>
-  bool ended = false;            // by <|endoftext|>, rather than by maximum_tokens
+  std::vector<TokenId> ids;    // without <|endoftext|>
+  double log_probability = 0;  // of the ids, and of <|endoftext|> where it ended
+  double score = 0;            // log_probability / length^exponent, the length counting <|endoftext|>
+  bool ended = false;          // by <|endoftext|>, rather than by maximum_tokens
 };
 
 // Continues a session that has read at least one token; best first, at most `width`. The search ends once `width`

@@ -29,8 +29,8 @@ class Branches {
   void place(std::span<const std::uint32_t> parents);
 
   Session& session_;
-  std::vector<SequenceState> states_;     // [count]
-  std::vector<std::size_t> place_;        // which state is branch i
+  std::vector<SequenceState> states_;  // [count]
+  std::vector<std::size_t> place_;     // which state is branch i
   std::vector<std::size_t> next_place_;
   std::vector<bool> taken_;
   std::vector<SequenceState*> rows_;

@@ -11,7 +11,9 @@
 namespace bitmar {
 namespace {
 
-std::size_t bytes(const MemoryState& state) { return (state.slots.size() + state.usage.size()) * sizeof(float); }
+std::size_t bytes(const MemoryState& state) {
+  return (state.slots.size() + state.usage.size()) * sizeof(float);
+}
 
 Result<const Kernels*> choose_kernels(const EngineOptions& options) {
   return options.isa.empty() ? default_kernels() : select_kernels(options.isa);

@@ -1,5 +1,5 @@
-// A model, loaded: weights, tokenizer, the memory it ships with and its vision tower. Immutable, shared between threads;
-// each user of it opens a Session (runtime/session.h).
+// A model, loaded: weights, tokenizer, the memory it ships with and its vision tower. Immutable, shared between
+// threads; each user of it opens a Session (runtime/session.h).
 //
 //   BITMAR_TRY(const std::shared_ptr<const Engine> engine, Engine::open("bitmar-14m.gguf"));
 //   BITMAR_TRY(Session session, Session::open(engine));
@@ -48,7 +48,7 @@ class Engine {
   [[nodiscard]] const Kernels& kernels() const { return *model_.kernels; }
   [[nodiscard]] const BitmarModel& model() const { return model_; }
   [[nodiscard]] const Tokenizer& tokenizer() const { return tokenizer_; }
-  [[nodiscard]] const VisionTower* tower() const { return tower_ ? &*tower_ : nullptr; }  // null: none
+  [[nodiscard]] const VisionTower* tower() const { return tower_ ? &*tower_ : nullptr; }        // null: none
   [[nodiscard]] const EpisodicMemory* memory() const { return memory_ ? &*memory_ : nullptr; }  // null: none
   // SHA-256 of the file, which binds a memory snapshot to its model. The first call reads the whole file.
   [[nodiscard]] const std::string& content_hash() const;
@@ -63,7 +63,10 @@ class Engine {
     [[nodiscard]] std::span<const std::byte> view() const { return mapping ? mapping->bytes() : std::span(bytes); }
   };
   Engine(Source source, std::string name, BitmarModel model, Tokenizer tokenizer)
-      : source_(std::move(source)), name_(std::move(name)), model_(std::move(model)), tokenizer_(std::move(tokenizer)) {}
+      : source_(std::move(source)),
+        name_(std::move(name)),
+        model_(std::move(model)),
+        tokenizer_(std::move(tokenizer)) {}
   static Result<std::shared_ptr<const Engine>> load(Source source, const std::string& name,
                                                     const EngineOptions& options);
 

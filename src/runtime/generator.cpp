@@ -10,7 +10,9 @@ using Clock = std::chrono::steady_clock;
 // Their ids take 64 MiB, which are reserved at the start.
 constexpr std::size_t kMaximumTokens = std::size_t{1} << 24;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 }  // namespace
 

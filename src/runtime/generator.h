@@ -1,7 +1,8 @@
 // Text from a session, token by token, as it is made.
 //
 //   BITMAR_TRY(const Generation result, generate(session, "Once upon a time", {.maximum_tokens = 64},
-//                                                [](std::string_view piece) { fmt::print("{}", piece); return true; }));
+//                                                [](std::string_view piece) { fmt::print("{}", piece); return true;
+//                                                }));
 #pragma once
 
 #include <cstddef>

@@ -185,8 +185,8 @@ std::uint64_t Memory::write(std::span<const float> query, std::span<const float>
     entry.usage.apply(usage);
   }
   const std::uint64_t id = next_id_++;
-  entry.episode = Episode{id, {query.begin(), query.end()}, address_write(engine_->model(), query, usage),
-                          std::move(provenance)};
+  entry.episode =
+      Episode{id, {query.begin(), query.end()}, address_write(engine_->model(), query, usage), std::move(provenance)};
   append(std::move(entry));
   return id;
 }
@@ -222,8 +222,8 @@ Result<void> Memory::edit(std::uint64_t id, std::span<const float> query, Proven
   JournalEntry& entry = journal_[index];
   MemoryState before = replay(index);
   entry.usage.apply(before.usage);
-  entry.episode = Episode{id, {query.begin(), query.end()}, address_write(engine_->model(), query, before.usage),
-                          std::move(provenance)};
+  entry.episode = Episode{
+      id, {query.begin(), query.end()}, address_write(engine_->model(), query, before.usage), std::move(provenance)};
   refresh();
   return {};
 }

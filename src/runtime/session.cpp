@@ -46,7 +46,9 @@ void Session::set_context(MatrixView<const float> features) {
   workspace_->reserve_keys(context_->tokens());
 }
 
-void Session::clear_image() { set_context({{}, 0, engine_->config().vision_width}); }
+void Session::clear_image() {
+  set_context({{}, 0, engine_->config().vision_width});
+}
 
 Result<ImageFeatures> Session::encode_image(const Image& photo) {
   const VisionTower* tower = engine_->tower();
@@ -137,15 +139,17 @@ std::span<const float> Session::logits() const {
   return position() == 0 ? std::span<const float>() : std::span<const float>(logits_);
 }
 
-void Session::reset() { sequence_->clear(); }
+void Session::reset() {
+  sequence_->clear();
+}
 
 Result<std::uint64_t> Session::write_episode(Provenance provenance) {
   BITMAR_TRY(Memory * memory, writable_memory());
   if (sequence_->episode.reads == 0) {
     return fail(ErrorCode::kInvalidArgument, "the episode is empty: read an image's text or a segment first");
   }
-  const std::uint64_t id = memory->write(sequence_->episode.last_query, sequence_->episode.mean_attention(),
-                                         std::move(provenance));
+  const std::uint64_t id =
+      memory->write(sequence_->episode.last_query, sequence_->episode.mean_attention(), std::move(provenance));
   sequence_->episode.clear();
   return id;
 }
@@ -158,7 +162,8 @@ void Session::end_episode() {
 }
 
 std::span<const float> Session::episode_query() const {
-  return sequence_->episode.reads == 0 ? std::span<const float>() : std::span<const float>(sequence_->episode.last_query);
+  return sequence_->episode.reads == 0 ? std::span<const float>()
+                                       : std::span<const float>(sequence_->episode.last_query);
 }
 
 std::span<const float> Session::memory_attention() const {

@@ -84,9 +84,8 @@ TEST_P(SessionVariants, ATokenChangesNoLogitBeforeIt) {
     Session again = session_of(engine, GetParam());
     // Read in one piece, where a later token could reach an earlier one.
     std::vector<std::vector<float>> rows;
-    ASSERT_TRUE(again.score(other, [&](std::size_t, std::span<const float> logits) {
-      rows.emplace_back(logits.begin(), logits.end());
-    }));
+    ASSERT_TRUE(again.score(
+        other, [&](std::size_t, std::span<const float> logits) { rows.emplace_back(logits.begin(), logits.end()); }));
     for (std::size_t t = 0; t < changed; ++t) EXPECT_EQ(rows[t], expected[t]) << "changed " << changed << ", t " << t;
     EXPECT_NE(rows[changed], expected[changed]);
   }

@@ -87,8 +87,8 @@ Rows ReferenceLayers::attention(const std::string& name, const Rows& queries, co
         // The pairs (i, i + width / 2) as complex numbers: Re(q conj(k) exp(i distance theta)).
         double score = 0;
         for (std::size_t i = 0; i < width / 2; ++i) {
-          const double theta = std::pow(static_cast<double>(config_.rope_base), -2.0 * static_cast<double>(i) /
-                                                                                    static_cast<double>(width));
+          const double theta = std::pow(static_cast<double>(config_.rope_base),
+                                        -2.0 * static_cast<double>(i) / static_cast<double>(width));
           const double angle = theta * static_cast<double>(key.distance);
           const double qa = q[t][head * width + i];
           const double qb = q[t][head * width + i + width / 2];

@@ -44,7 +44,8 @@ void run_evaluate(const EvaluateFlags& flags) {
   const TomlDocument document = value_or_throw(TomlDocument::parse(text, flags.checkpoint, {}));
   const PretrainSettings settings = value_or_throw(read_pretrain_settings(document));
   const auto& streams = settings.data.validation;
-  if (streams.empty()) throw CommandError({ErrorCode::kInvalidArgument, "the run's configuration has no [[data.validation]]"});
+  if (streams.empty())
+    throw CommandError({ErrorCode::kInvalidArgument, "the run's configuration has no [[data.validation]]"});
   const auto loader = value_or_throw(BatchLoader::open(settings.data, streams, true));
   const Tokenizer tokenizer = value_or_throw(Tokenizer::from_merges_file(settings.data.merges));
   BitmarModel model(settings.model, 0.0);

@@ -6,12 +6,12 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "io/caption_readers.h"
 #include "data/caption_text.h"
 #include "data/fingerprint.h"
-#include "io/lines.h"
 #include "data/npy_write.h"
 #include "io/atomic_file.h"
+#include "io/caption_readers.h"
+#include "io/lines.h"
 #include "io/mapped_file.h"
 
 namespace bitmar {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "io/atomic_file.h"
 #include "io/caption_readers.h"
 #include "io/lines.h"
-#include "io/atomic_file.h"
 #include "io/mapped_file.h"
 
 namespace bitmar {

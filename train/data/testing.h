@@ -1,5 +1,5 @@
-// A folder of corpora, shards and features for the tests of this layer. The tokenizer has no merges (token = byte) where
-// a test does not set another.
+// A folder of corpora, shards and features for the tests of this layer. The tokenizer has no merges (token = byte)
+// where a test does not set another.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -9,7 +9,9 @@
 namespace bitmar {
 namespace {
 
-double uniform_between(Random& random, double low, double high) { return low + (high - low) * random.uniform(); }
+double uniform_between(Random& random, double low, double high) {
+  return low + (high - low) * random.uniform();
+}
 
 // Where an output coordinate falls between two input coordinates.
 struct Tap {

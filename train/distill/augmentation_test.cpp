@@ -30,7 +30,8 @@ TEST(RenderView, PlainViewIsTheNormalisedPhoto) {
   const auto output = render(pixels, side, plain_view(side));
   for (std::size_t channel = 0; channel < 3; ++channel) {
     for (std::size_t i = 0; i < side * side; ++i) {
-      const float expected = (static_cast<float>(pixels[i * 3 + channel]) / 255.0f - kMean[channel]) / kDeviation[channel];
+      const float expected =
+          (static_cast<float>(pixels[i * 3 + channel]) / 255.0f - kMean[channel]) / kDeviation[channel];
       EXPECT_NEAR(output[channel * side * side + i], expected, 1e-5f);
     }
   }

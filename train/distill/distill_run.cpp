@@ -75,7 +75,8 @@ class Run {
       const double rate = static_cast<double>((done - first) * settings_.batch) / seconds;
       if (done % settings_.log_every == 0) log_step(step, rate, log_);
       if (progress) {
-        progress->update(done, 0, fmt::format("{:.2f} photos/s  loss {:.4f}  cosine {:.4f}", rate, step.total, step.cosine));
+        progress->update(done, 0,
+                         fmt::format("{:.2f} photos/s  loss {:.4f}  cosine {:.4f}", rate, step.total, step.cosine));
       }
       if (done % settings_.evaluate_every == 0 || distiller_.finished()) {
         if (progress) progress->interrupt();

@@ -10,9 +10,9 @@
 namespace bitmar {
 
 struct DistillRunOptions {
-  bool resume = false;             // continue from the folder's newest checkpoint; without, the folder must have none
-  std::FILE* progress = nullptr;   // where the progress line goes
-  LogSink messages;                // evaluations and checkpoints; may be empty
+  bool resume = false;            // continue from the folder's newest checkpoint; without, the folder must have none
+  std::FILE* progress = nullptr;  // where the progress line goes
+  LogSink messages;               // evaluations and checkpoints; may be empty
 };
 
 // Returns the mean-centred cosine on the validation photos at the end.

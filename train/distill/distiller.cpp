@@ -34,7 +34,7 @@ std::vector<ParameterGroup> make_groups(const VisionTransformer& student, const 
                         .state = StatePrecision::kFloat32};
   ParameterGroup rest{.name = "rest", .parameters = {}, .weight_decay = false, .state = StatePrecision::kFloat32};
   for (const auto& parameter : student->named_parameters()) {
-    ParameterGroup& group = parameter.key().ends_with(".scale")       ? scales
+    ParameterGroup& group = parameter.key().ends_with(".scale")                                    ? scales
                             : parameter.key().ends_with(".weight") && parameter.value().dim() == 2 ? matrices
                                                                                                    : rest;
     group.parameters.push_back({parameter.key(), parameter.value()});
@@ -66,8 +66,8 @@ Distiller::Distiller(const DistillSettings& settings, VisionTransformer teacher,
       validation_(validation),
       optimizer_(make_groups(student_, settings), settings.optimizer.adamw) {
   teacher_->eval();
-  statistics_ = measure_statistics(
-      pooled_features(teacher_, training_, std::min(settings_.statistics_photos, training_.size())));
+  statistics_ =
+      measure_statistics(pooled_features(teacher_, training_, std::min(settings_.statistics_photos, training_.size())));
   validation_features_ = pooled_features(teacher_, validation_, validation_.size());
 }
 
@@ -106,9 +106,10 @@ DistillStep Distiller::step() {
   total.backward();
   report.gradient_norm = optimizer_.clip_gradients(settings_.optimizer.clip_norm);
   if (!std::isfinite(report.total) || !std::isfinite(report.gradient_norm)) {
-    throw std::runtime_error(fmt::format("step {}: the loss ({}) or its gradient's norm ({}) is not finite; expected a "
-                                         "lower learning rate",
-                                         steps_ + 1, report.total, report.gradient_norm));
+    throw std::runtime_error(
+        fmt::format("step {}: the loss ({}) or its gradient's norm ({}) is not finite; expected a "
+                    "lower learning rate",
+                    steps_ + 1, report.total, report.gradient_norm));
   }
   report.learning_rate = learning_rate(settings_.schedule, steps_);
   optimizer_.step(report.learning_rate);
@@ -139,9 +140,10 @@ Checkpoint Distiller::checkpoint() const {
 Result<void> Distiller::restore(const Checkpoint& checkpoint) {
   BITMAR_TRY(const std::string course, checkpoint.text(kCourseKey));
   if (course != describe_course(settings_)) {
-    return fail(ErrorCode::kInvalidArgument,
-                "the checkpoint's run had other settings; expected the same, or another run folder\n  then: {}\n  now:  {}",
-                course, describe_course(settings_));
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "the checkpoint's run had other settings; expected the same, or another run folder\n  then: {}\n  now:  {}",
+        course, describe_course(settings_));
   }
   BITMAR_TRY_VOID(restore_student(checkpoint, *student_));
   BITMAR_TRY(statistics_.mean, checkpoint.tensor("teacher.mean"));

@@ -45,8 +45,9 @@ PhotoSet pictures(std::uint64_t count, const VisionTowerConfig& tower, std::uint
     for (std::size_t y = 0; y < side; ++y) {
       for (std::size_t x = 0; x < side; ++x) {
         for (std::size_t c = 0; c < 3; ++c) {
-          const double phase = wave[3 * c] + (wave[3 * c + 1] * static_cast<double>(x) +
-                                              wave[3 * c + 2] * static_cast<double>(y)) / static_cast<double>(side);
+          const double phase =
+              wave[3 * c] + (wave[3 * c + 1] * static_cast<double>(x) + wave[3 * c + 2] * static_cast<double>(y)) /
+                                static_cast<double>(side);
           pixels.push_back(static_cast<std::uint8_t>(127.5 + 127.0 * std::sin(phase)));
         }
       }

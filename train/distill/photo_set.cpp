@@ -73,7 +73,9 @@ PhotoSet PhotoSet::from_pixels(std::vector<std::uint8_t> pixels, const VisionTow
   return {std::move(pixels), tower};
 }
 
-std::uint64_t PhotoSet::size() const { return pixels_.size() / photo_bytes(tower_); }
+std::uint64_t PhotoSet::size() const {
+  return pixels_.size() / photo_bytes(tower_);
+}
 
 std::span<const std::uint8_t> PhotoSet::photo(std::uint64_t index) const {
   return std::span(pixels_).subspan(static_cast<std::size_t>(index) * photo_bytes(tower_), photo_bytes(tower_));
@@ -85,7 +87,8 @@ torch::Tensor PhotoSet::plain_batch(std::uint64_t first, std::uint64_t count) co
   float* target = batch.mutable_data_ptr<float>();
   const View view = plain_view(tower_.image_size);
   for (std::uint64_t i = 0; i < count; ++i) {
-    render_view(photo(first + i), tower_.image_size, view, tower_.mean, tower_.deviation, {target + i * values, values});
+    render_view(photo(first + i), tower_.image_size, view, tower_.mean, tower_.deviation,
+                {target + i * values, values});
   }
   return batch;
 }

@@ -92,7 +92,8 @@ std::string describe_course(const DistillSettings& s) {
   const auto& o = s.optimizer;
   return fmt::format(
       "student {}; photos {} {}; seed {}; batch {}; statistics {}; scale rate {}; objective {} {}; "
-      "augmentation {} {} {} {} {}; adamw {} {} {} {} state {} clip {}; schedule {} peak {} floor {} warmup {} steps {}",
+      "augmentation {} {} {} {} {}; adamw {} {} {} {} state {} clip {}; schedule {} peak {} floor {} warmup {} steps "
+      "{}",
       s.student.name, s.training_list, s.training_photos, s.seed, s.batch, s.statistics_photos, s.scale_learning_rate,
       s.objective.smooth_l1_weight, s.objective.residual_weight, a.minimum_area, a.maximum_aspect, a.mirror,
       a.brightness, a.contrast, o.adamw.beta1, o.adamw.beta2, o.adamw.epsilon, o.adamw.weight_decay,

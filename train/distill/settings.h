@@ -15,21 +15,21 @@
 namespace bitmar {
 
 struct DistillSettings {
-  VisionTowerConfig student;          // a tower preset; the teacher has the same shape in FP32
+  VisionTowerConfig student;  // a tower preset; the teacher has the same shape in FP32
   // [data]
-  std::string photos;                 // the folder
-  std::string training_list;          // a photo's file name a line
+  std::string photos;         // the folder
+  std::string training_list;  // a photo's file name a line
   std::string validation_list;
   std::string teacher;                // safetensors, timm's names
   std::uint64_t training_photos = 0;  // 0: all
   std::uint64_t validation_photos = 128;
   // [distill]
-  std::string run;                    // the run's folder: checkpoints/, log/
+  std::string run;  // the run's folder: checkpoints/, log/
   std::uint64_t seed = 1;
   std::uint64_t batch = 32;
-  std::uint32_t threads = 0;          // 0: torch's choice
-  std::uint64_t statistics_photos = 256;   // from which the teacher's mean and deviation are taken
-  double scale_learning_rate = 0.1;   // of the ternary scales, as a share of the others'
+  std::uint32_t threads = 0;              // 0: torch's choice
+  std::uint64_t statistics_photos = 256;  // from which the teacher's mean and deviation are taken
+  double scale_learning_rate = 0.1;       // of the ternary scales, as a share of the others'
   std::uint64_t log_every = 10;
   std::uint64_t evaluate_every = 100;
   double checkpoint_minutes = 5.0;
@@ -38,7 +38,7 @@ struct DistillSettings {
   DistillObjective objective;
   AugmentationSettings augmentation;
   OptimizerSettings optimizer;
-  ScheduleSettings schedule;          // its total_steps is the run's length
+  ScheduleSettings schedule;  // its total_steps is the run's length
 };
 
 // Reads the document's tables over the defaults and validates; errors name the file and the key.

@@ -39,9 +39,8 @@ Result<void> check_tensor(const TensorSpec& spec, const NamedTensorMap& tensors)
   const auto found = tensors.find(spec.name);
   if (found == tensors.end()) return fail(ErrorCode::kNotFound, "the modules have no tensor '{}'", spec.name);
   const auto sizes = found->second.sizes();
-  const bool same = std::ranges::equal(sizes, spec.shape, [](std::int64_t a, std::uint64_t b) {
-    return std::cmp_equal(a, b);
-  });
+  const bool same =
+      std::ranges::equal(sizes, spec.shape, [](std::int64_t a, std::uint64_t b) { return std::cmp_equal(a, b); });
   if (!same) return fail(ErrorCode::kInvalidArgument, "tensor '{}' has not the shape of the tensor table", spec.name);
   return {};
 }
@@ -62,7 +61,9 @@ Result<void> encode_module(const TensorSpec& spec, const NamedTensorMap& tensors
       encoder.int8_rows(spec, quantize_int8_rows(values_of(values), spec.shape[0], spec.shape[1]));
       return {};
     case TensorKind::kFloat32:
-    case TensorKind::kFloat16: encoder.floats(spec, values_of(values)); return {};
+    case TensorKind::kFloat16:
+      encoder.floats(spec, values_of(values));
+      return {};
   }
   return {};
 }

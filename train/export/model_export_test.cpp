@@ -64,10 +64,10 @@ TEST_F(ModelExportTest, TheFileHoldsTheTrainersCodes) {
   EXPECT_TRUE(complete) << complete.error().message;
 
   for (const auto& [name, layer] : model_->ternary_layers()) {
-    const TensorSpec spec{name + ".weight",
-                          {static_cast<std::uint64_t>(layer->weight.size(0)),
-                           static_cast<std::uint64_t>(layer->weight.size(1))},
-                          TensorKind::kTernary};
+    const TensorSpec spec{
+        name + ".weight",
+        {static_cast<std::uint64_t>(layer->weight.size(0)), static_cast<std::uint64_t>(layer->weight.size(1))},
+        TensorKind::kTernary};
     const auto matrix = decoder->ternary(spec);
     ASSERT_TRUE(matrix) << matrix.error().message;
     EXPECT_EQ(matrix->scale, layer->scale.item<float>());

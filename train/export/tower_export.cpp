@@ -24,12 +24,18 @@ constexpr std::string_view kWeight = "weight";
 using Parameters = torch::OrderedDict<std::string, torch::Tensor>;
 
 // The module's name of a table's tensor: "vision_tower.0.mlp.up.weight" -> "0.mlp.up.weight".
-std::string module_name(const TensorSpec& spec) { return spec.name.substr(kTowerPrefix.size()); }
+std::string module_name(const TensorSpec& spec) {
+  return spec.name.substr(kTowerPrefix.size());
+}
 
 // "0.mlp.up.weight" -> "0.mlp.up.scale"
-std::string scale_name(const std::string& weight) { return weight.substr(0, weight.size() - kWeight.size()) + "scale"; }
+std::string scale_name(const std::string& weight) {
+  return weight.substr(0, weight.size() - kWeight.size()) + "scale";
+}
 
-std::vector<std::int64_t> torch_shape(const TensorSpec& spec) { return {spec.shape.begin(), spec.shape.end()}; }
+std::vector<std::int64_t> torch_shape(const TensorSpec& spec) {
+  return {spec.shape.begin(), spec.shape.end()};
+}
 
 Result<torch::Tensor> find(const Parameters& parameters, const TensorSpec& spec) {
   const torch::Tensor* found = parameters.find(module_name(spec));
@@ -57,7 +63,9 @@ Result<void> encode(const TensorSpec& spec, const Parameters& parameters, Tensor
       encoder.int8_rows(spec, quantize_int8_rows(values, spec.shape[0], spec.shape[1]));
       return {};
     case TensorKind::kFloat32:
-    case TensorKind::kFloat16: encoder.floats(spec, values); return {};
+    case TensorKind::kFloat16:
+      encoder.floats(spec, values);
+      return {};
   }
   return {};
 }
@@ -85,7 +93,8 @@ Result<std::vector<float>> decode(const TensorSpec& spec, const TensorDecoder& d
       return dequantize_rows(matrix);
     }
     case TensorKind::kFloat32:
-    case TensorKind::kFloat16: return decoder.floats(spec);
+    case TensorKind::kFloat16:
+      return decoder.floats(spec);
   }
   return {};
 }

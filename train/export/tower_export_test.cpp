@@ -27,7 +27,9 @@ VisionTowerConfig tiny(TowerPrecision precision) {
   return config;
 }
 
-std::string path_of(const char* name) { return (std::filesystem::path(testing::TempDir()) / name).string(); }
+std::string path_of(const char* name) {
+  return (std::filesystem::path(testing::TempDir()) / name).string();
+}
 
 TEST(TowerExport, TernaryCodesAreThoseThatTrainingMultipliedWith) {
   torch::manual_seed(1);
@@ -50,10 +52,10 @@ TEST(TowerExport, TernaryCodesAreThoseThatTrainingMultipliedWith) {
     const auto* linear = layer.value()->as<BitLinear>();
     if (linear == nullptr) continue;
     ++matrices;
-    const TensorSpec spec{"vision_tower." + layer.key() + ".weight",
-                          {static_cast<std::uint64_t>(linear->weight.size(0)),
-                           static_cast<std::uint64_t>(linear->weight.size(1))},
-                          TensorKind::kTernary};
+    const TensorSpec spec{
+        "vision_tower." + layer.key() + ".weight",
+        {static_cast<std::uint64_t>(linear->weight.size(0)), static_cast<std::uint64_t>(linear->weight.size(1))},
+        TensorKind::kTernary};
     const auto matrix = decoder->ternary(spec);
     ASSERT_TRUE(matrix) << matrix.error().message;
     EXPECT_EQ(matrix->scale, linear->scale.item<float>());

@@ -38,9 +38,8 @@ RotaryTable RotaryTable::make(std::int64_t positions, std::int64_t head_width, d
 
 torch::Tensor apply_rotary(const torch::Tensor& x, const RotaryTable& table) {
   const auto halves = x.chunk(2, -1);
-  return torch::cat({halves[0] * table.cosine - halves[1] * table.sine,
-                     halves[0] * table.sine + halves[1] * table.cosine},
-                    -1);
+  return torch::cat(
+      {halves[0] * table.cosine - halves[1] * table.sine, halves[0] * table.sine + halves[1] * table.cosine}, -1);
 }
 
 AttentionImpl::AttentionImpl(std::int64_t width, std::int64_t heads, double norm_epsilon)
@@ -52,14 +51,14 @@ AttentionImpl::AttentionImpl(std::int64_t width, std::int64_t heads, double norm
       output_norm_(register_module("output_norm", make_norm(width, norm_epsilon))) {}
 
 torch::Tensor AttentionImpl::split_heads(const torch::Tensor& x) const {
-  return x.view({x.size(0), x.size(1), heads_, x.size(2) / heads_}).transpose(1, 2);  // [sequences, heads, T, d / heads]
+  return x.view({x.size(0), x.size(1), heads_, x.size(2) / heads_})
+      .transpose(1, 2);  // [sequences, heads, T, d / heads]
 }
 
 torch::Tensor AttentionImpl::forward(const torch::Tensor& queries, const torch::Tensor& keys_values,
                                      const AttentionOptions& options) {
   const auto quantized_queries = fake_quantize_activations(queries);
-  const auto quantized_keys =
-      keys_values.is_same(queries) ? quantized_queries : fake_quantize_activations(keys_values);
+  const auto quantized_keys = keys_values.is_same(queries) ? quantized_queries : fake_quantize_activations(keys_values);
   auto query = split_heads(query_->project(quantized_queries));
   auto key = split_heads(key_->project(quantized_keys));
   const auto value = split_heads(value_->project(quantized_keys));

@@ -22,7 +22,9 @@ torch::Tensor BitLinearImpl::forward(const torch::Tensor& x) {
   return project(is_ternary() ? fake_quantize_activations(x) : x);
 }
 
-torch::Tensor BitLinearImpl::project(const torch::Tensor& x) { return torch::linear(x, effective_weight(), bias); }
+torch::Tensor BitLinearImpl::project(const torch::Tensor& x) {
+  return torch::linear(x, effective_weight(), bias);
+}
 
 torch::Tensor BitLinearImpl::effective_weight() const {
   return is_ternary() ? fake_quantize_ternary(weight, scale) : weight;
@@ -33,6 +35,8 @@ void BitLinearImpl::initialise_scale() {
   if (is_ternary()) scale.copy_(weight.abs().mean().clamp_min(kMinimumTernaryScale).reshape({1}));
 }
 
-double BitLinearImpl::zero_fraction() const { return is_ternary() ? ternary_zero_fraction(weight, scale) : 0.0; }
+double BitLinearImpl::zero_fraction() const {
+  return is_ternary() ? ternary_zero_fraction(weight, scale) : 0.0;
+}
 
 }  // namespace bitmar

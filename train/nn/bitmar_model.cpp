@@ -11,8 +11,8 @@ BitmarModelImpl::BitmarModelImpl(const ModelConfig& config, double vision_dropou
   const std::int64_t vocabulary = config.vocabulary;
   const std::int64_t width = config.width;
   // The gradient is sparse: a step touches the rows of its own tokens only.
-  token_embedding_ = register_module(
-      "token_embedding", torch::nn::Embedding(torch::nn::EmbeddingOptions(vocabulary, width).sparse(true)));
+  token_embedding_ = register_module("token_embedding",
+                                     torch::nn::Embedding(torch::nn::EmbeddingOptions(vocabulary, width).sparse(true)));
   {
     const torch::NoGradGuard no_grad;
     token_embedding_->weight.normal_(0.0, 1.0 / std::sqrt(static_cast<double>(width)));
@@ -54,8 +54,9 @@ ModelOutput BitmarModelImpl::forward(const ModelInput& input, const ModelRunOpti
   const auto states = encoder_->forward(embedded, table, encoding);
   output.states = states.view({rows, segments, length, width});
   if (input.features.defined()) output.vision = vision_->forward(input.features);
-  const auto fused = fusion_->forward(states.view({rows, segments * length, width}), vision_->null_token(),
-                                      output.vision, input.image_of_row, options.maps ? &options.maps->fusion : nullptr);
+  const auto fused =
+      fusion_->forward(states.view({rows, segments * length, width}), vision_->null_token(), output.vision,
+                       input.image_of_row, options.maps ? &options.maps->fusion : nullptr);
   torch::Tensor retrieved;
   if (memory_) {
     output.memory = memory_->forward(memory_->queries(fused.view({rows, segments, length, width})), input.mask);

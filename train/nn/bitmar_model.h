@@ -57,8 +57,8 @@ class BitmarModelImpl : public torch::nn::Module {
   torch::Tensor embed(const torch::Tensor& tokens);
 
   const ModelConfig& config() const { return config_; }
-  BitLinear& output() { return output_; }          // the vocabulary head
-  EpisodicMemory& memory() { return memory_; }     // empty with memory = off
+  BitLinear& output() { return output_; }       // the vocabulary head
+  EpisodicMemory& memory() { return memory_; }  // empty with memory = off
   // Every BitLinear with its name ("encoder.0.attention.query"), in the table's order.
   std::vector<std::pair<std::string, BitLinear>> ternary_layers();
 

@@ -23,8 +23,8 @@ class TextDecoderImpl : public torch::nn::Module {
                         const RotaryTable& rotary, const ForwardOptions& options);
 
  private:
-  BitLinear input_{nullptr};                       // InjectionKind::kConcatenate
-  BitLinear fusion_{nullptr}, memory_{nullptr};    // InjectionKind::kAdd
+  BitLinear input_{nullptr};                     // InjectionKind::kConcatenate
+  BitLinear fusion_{nullptr}, memory_{nullptr};  // InjectionKind::kAdd
   std::vector<TextLayer> layers_;
   torch::nn::LayerNorm norm_{nullptr};
 };

@@ -24,8 +24,7 @@ EpisodicMemoryImpl::EpisodicMemoryImpl(const ModelConfig& config) : config_(conf
   write_ = register_module("write", BitLinear(width, slots));
   read_sharpness_ = register_parameter("read_sharpness", torch::full({1}, std::log(std::expm1(kInitialSharpness))));
   if (config.query == QueryKind::kExponential) {
-    query_decay_ =
-        register_parameter("query_decay", torch::full({1}, std::log(kInitialDecay / (1.0 - kInitialDecay))));
+    query_decay_ = register_parameter("query_decay", torch::full({1}, std::log(kInitialDecay / (1.0 - kInitialDecay))));
   }
   slots_ = register_buffer("slots", torch::randn({slots, width}) / std::sqrt(static_cast<double>(width)));
   usage_ = register_buffer("usage", torch::zeros({slots}));
@@ -41,7 +40,8 @@ torch::Tensor EpisodicMemoryImpl::queries(const torch::Tensor& fused) const {
   const auto decay = torch::sigmoid(query_decay_);
   const auto position = torch::arange(length, floats);
   const auto distance = position.view({length, 1}) - position.view({1, length});
-  const auto first = torch::zeros({length}, floats).index_fill(0, torch::zeros({1}, torch::kLong).to(fused.device()), 1.0);
+  const auto first =
+      torch::zeros({length}, floats).index_fill(0, torch::zeros({1}, torch::kLong).to(fused.device()), 1.0);
   const auto share = first + (1.0 - first) * (1.0 - decay);
   const auto weights = torch::pow(decay, distance.clamp_min(0.0)).tril() * share;  // [T, T]
   return torch::matmul(weights, fused.to(torch::kFloat32));
@@ -50,9 +50,10 @@ torch::Tensor EpisodicMemoryImpl::queries(const torch::Tensor& fused) const {
 EpisodicMemoryImpl::Read EpisodicMemoryImpl::read(const torch::Tensor& queries, const torch::Tensor& slots,
                                                   const torch::Tensor& usage) const {
   const auto beta = torch::softplus(read_sharpness_);
-  const auto norms = queries.norm(2, -1, true) * slots.norm(2, -1).unsqueeze(1);              // [rows, T, K]
-  const auto dots = torch::matmul(queries, slots.transpose(-2, -1));                          // [rows, T, K]
-  const auto scores = beta * (dots / norms.clamp_min(kNormFloor)) + (usage + config_.memory_usage_floor).log().unsqueeze(1);
+  const auto norms = queries.norm(2, -1, true) * slots.norm(2, -1).unsqueeze(1);  // [rows, T, K]
+  const auto dots = torch::matmul(queries, slots.transpose(-2, -1));              // [rows, T, K]
+  const auto scores =
+      beta * (dots / norms.clamp_min(kNormFloor)) + (usage + config_.memory_usage_floor).log().unsqueeze(1);
   const auto attention = torch::softmax(scores, -1);
   return {torch::matmul(attention, slots), attention};
 }
@@ -65,17 +66,17 @@ MemoryPass EpisodicMemoryImpl::forward(const torch::Tensor& queries, const torch
   const double rate = config_.memory_write_rate;
 
   // The store is one copy for all rows until a row has written.
-  auto slots = slots_.detach().clone().unsqueeze(0);  // [1 or rows, K, C]
-  auto usage = usage_.detach().clone().unsqueeze(0);  // [1 or rows, K]
-  auto mean_slots = slots.squeeze(0);                 // the mean over the rows of their copies
+  auto slots = slots_.detach().clone().unsqueeze(0);                 // [1 or rows, K, C]
+  auto usage = usage_.detach().clone().unsqueeze(0);                 // [1 or rows, K]
+  auto mean_slots = slots.squeeze(0);                                // the mean over the rows of their copies
   auto written = torch::zeros({rows, slot_count}, usage.options());  // the largest w_k / max w of the row's writes
   auto attention_sum = torch::zeros({slot_count}, usage.options());
   std::vector<torch::Tensor> retrieved;
 
   for (std::int64_t segment = 0; segment < segments; ++segment) {
-    const auto query = queries.select(1, segment);      // [rows, T, C]
-    const auto real = mask.select(1, segment);          // [rows, T]
-    const auto lengths = real.sum(1);                   // [rows]
+    const auto query = queries.select(1, segment);  // [rows, T, C]
+    const auto real = mask.select(1, segment);      // [rows, T]
+    const auto lengths = real.sum(1);               // [rows]
     const auto [segment_retrieved, attention] = read(query, slots, usage);
     retrieved.push_back(segment_retrieved);
     {
@@ -84,18 +85,18 @@ MemoryPass EpisodicMemoryImpl::forward(const torch::Tensor& queries, const torch
       attention_sum += torch::matmul(weights, attention.reshape({-1, slot_count})).squeeze(0);
     }
 
-    const auto summary = last_real(query, lengths);                                     // q-bar [rows, C]
+    const auto summary = last_real(query, lengths);                                       // q-bar [rows, C]
     const auto logits = write_->forward(summary) - config_.memory_usage_penalty * usage;  // [rows, K]
     const auto top = logits.topk(config_.memory_write_slots, 1);
-    const auto chosen = std::get<1>(top);                                               // [rows, m]
+    const auto chosen = std::get<1>(top);                      // [rows, m]
     const auto weights = torch::softmax(std::get<0>(top), 1);  // = the softmax over K, restricted and renormalised
-    const auto wrote = lengths.gt(0).to(weights.scalar_type()).unsqueeze(1);            // [rows, 1]
+    const auto wrote = lengths.gt(0).to(weights.scalar_type()).unsqueeze(1);  // [rows, 1]
 
-    const auto index = chosen.unsqueeze(2).expand({rows, chosen.size(1), width});       // [rows, m, C]
+    const auto index = chosen.unsqueeze(2).expand({rows, chosen.size(1), width});  // [rows, m, C]
     const auto old = slots.expand({rows, slot_count, width}).gather(1, index);
     const auto change = (rate * weights * wrote).unsqueeze(2) * (summary.unsqueeze(1) - old);
     mean_slots = mean_slots.index_add(0, chosen.reshape(-1), change.reshape({-1, width}) / static_cast<double>(rows));
-    const auto strength = wrote * weights / std::get<0>(weights.max(1, true));          // w_k / max w
+    const auto strength = wrote * weights / std::get<0>(weights.max(1, true));  // w_k / max w
     {
       const torch::NoGradGuard no_grad;
       written = torch::maximum(written, torch::zeros_like(written).scatter(1, chosen, strength));

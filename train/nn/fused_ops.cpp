@@ -16,12 +16,14 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
-constexpr std::int64_t kLanes = 16;           // independent accumulators: two AVX2 registers
-constexpr std::int64_t kBlock = 1 << 14;      // values per partial sum, whatever the thread count
+constexpr std::int64_t kLanes = 16;       // independent accumulators: two AVX2 registers
+constexpr std::int64_t kBlock = 1 << 14;  // values per partial sum, whatever the thread count
 constexpr std::int64_t kParallelGrain = 1 << 15;
 constexpr float kActivationMaximum = 127.0f;
 
-bool is_fused(const torch::Tensor& x) { return x.is_cpu() && x.scalar_type() == torch::kFloat; }
+bool is_fused(const torch::Tensor& x) {
+  return x.is_cpu() && x.scalar_type() == torch::kFloat;
+}
 
 // `a > b ? a : b` is the machine's own maximum; std::max is not, where NaNs are honoured.
 float maximum_magnitude(const float* values, std::int64_t count) {
@@ -91,7 +93,9 @@ struct ActivationQuantizer : torch::autograd::Function<ActivationQuantizer> {
   static tensor_list backward(AutogradContext*, tensor_list gradients) { return {gradients[0], torch::Tensor()}; }
 };
 
-float scale_value(const torch::Tensor& scale) { return std::max(scale.item<float>(), kMinimumTernaryScale); }
+float scale_value(const torch::Tensor& scale) {
+  return std::max(scale.item<float>(), kMinimumTernaryScale);
+}
 
 // sum(gradient * d(quantized)/d(scale)), in blocks whose partial sums are added in order.
 double scale_gradient(const float* gradient, const float* weight, float scale, std::int64_t count) {
@@ -173,8 +177,7 @@ struct Int8RowQuantizer : torch::autograd::Function<Int8RowQuantizer> {
   static torch::Tensor forward(AutogradContext*, const torch::Tensor& weight) {
     TORCH_CHECK(weight.dim() == 2, "fake_quantize_int8_rows: expected [rows, columns], got ", weight.sizes());
     if (!is_fused(weight)) {
-      const torch::Tensor scale =
-          (weight.abs().amax(1, true) / 127.0).to(torch::kHalf).to(weight.scalar_type());
+      const torch::Tensor scale = (weight.abs().amax(1, true) / 127.0).to(torch::kHalf).to(weight.scalar_type());
       const torch::Tensor y = (weight / scale).round().clamp(-127, 127) * scale;
       return torch::where(scale == 0, torch::zeros_like(y), y);
     }
@@ -197,15 +200,21 @@ struct Int8RowQuantizer : torch::autograd::Function<Int8RowQuantizer> {
 
 }  // namespace
 
-torch::Tensor fake_quantize_activations(const torch::Tensor& x) { return ActivationQuantizer::apply(x, false); }
+torch::Tensor fake_quantize_activations(const torch::Tensor& x) {
+  return ActivationQuantizer::apply(x, false);
+}
 
-torch::Tensor fake_quantize_activations_(torch::Tensor x) { return ActivationQuantizer::apply(std::move(x), true); }
+torch::Tensor fake_quantize_activations_(torch::Tensor x) {
+  return ActivationQuantizer::apply(std::move(x), true);
+}
 
 torch::Tensor fake_quantize_ternary(const torch::Tensor& weight, const torch::Tensor& scale) {
   return TernaryQuantizer::apply(weight, scale);
 }
 
-torch::Tensor fake_quantize_int8_rows(const torch::Tensor& weight) { return Int8RowQuantizer::apply(weight); }
+torch::Tensor fake_quantize_int8_rows(const torch::Tensor& weight) {
+  return Int8RowQuantizer::apply(weight);
+}
 
 double ternary_zero_fraction(const torch::Tensor& weight, const torch::Tensor& scale) {
   const torch::NoGradGuard no_gradient;

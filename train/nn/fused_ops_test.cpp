@@ -12,7 +12,9 @@
 namespace bitmar {
 namespace {
 
-bool same(const torch::Tensor& a, const torch::Tensor& b) { return torch::equal(a, b); }
+bool same(const torch::Tensor& a, const torch::Tensor& b) {
+  return torch::equal(a, b);
+}
 
 // DESIGN §2 written with torch's own operations.
 torch::Tensor plain_activations(const torch::Tensor& x) {
@@ -49,7 +51,8 @@ TEST(FakeQuantizeActivations, OtherTypesFollowTheSameRule) {
   // Half a step at most, the step being max / 127.
   const torch::Tensor step = x.abs().amax(-1, true) / 127;
   EXPECT_TRUE(((y - x).abs() <= step * 0.5000001).all().item<bool>());
-  EXPECT_TRUE(same(fake_quantize_activations(torch::zeros({2, 4}, torch::kDouble)), torch::zeros({2, 4}, torch::kDouble)));
+  EXPECT_TRUE(
+      same(fake_quantize_activations(torch::zeros({2, 4}, torch::kDouble)), torch::zeros({2, 4}, torch::kDouble)));
 }
 
 TEST(FakeQuantizeActivations, PassesTheGradientUnchanged) {

@@ -18,7 +18,7 @@ namespace bitmar {
 class VisionCompressionImpl : public torch::nn::Module {
  public:
   VisionCompressionImpl(const ModelConfig& config, double dropout);
-  torch::Tensor forward(const torch::Tensor& features);             // [images, N, F] -> V [images, N', d]
+  torch::Tensor forward(const torch::Tensor& features);            // [images, N, F] -> V [images, N', d]
   const torch::Tensor& null_token() const { return null_token_; }  // [d]
 
  private:

@@ -39,4 +39,4 @@ inline ModelInput random_input(const ModelConfig& config, std::int64_t rows, std
   return input;
 }
 
-}  // namespace bitmar::testing_nn_nn
+}  // namespace bitmar::testing_nn

@@ -31,8 +31,8 @@ torch::Tensor TextLayerImpl::forward(const torch::Tensor& h, const torch::Tensor
   auto state = h;
   if (memory_) state = state + torch::tanh(memory_gate_) * memory_->forward(retrieved);
   const auto normed = attention_norm_->forward(state);
-  state = state + attention_->forward(
-                      normed, normed, {.causal = true, .rotary = &rotary, .mask = {}, .probabilities = probabilities});
+  state = state + attention_->forward(normed, normed,
+                                      {.causal = true, .rotary = &rotary, .mask = {}, .probabilities = probabilities});
   return state + ffn_->forward(ffn_norm_->forward(state));
 }
 

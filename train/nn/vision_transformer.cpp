@@ -24,9 +24,12 @@ torch::Tensor quantize_input(torch::Tensor x, LinearPrecision precision) {
 
 LinearPrecision block_precision(const VisionTowerConfig& config) {
   switch (config.precision) {
-    case TowerPrecision::kFloat32: return LinearPrecision::kFloat32;
-    case TowerPrecision::kTernary: return LinearPrecision::kTernary;
-    case TowerPrecision::kInt8: break;
+    case TowerPrecision::kFloat32:
+      return LinearPrecision::kFloat32;
+    case TowerPrecision::kTernary:
+      return LinearPrecision::kTernary;
+    case TowerPrecision::kInt8:
+      break;
   }
   throw std::invalid_argument(
       fmt::format("vision tower '{}': int8 towers are not trained; expected float32 or ternary", config.name));
@@ -52,16 +55,18 @@ torch::Tensor TowerAttentionImpl::forward(const torch::Tensor& x) {
   const std::int64_t batch = x.size(0);
   const std::int64_t tokens = x.size(1);
   const std::int64_t width = x.size(2);
-  const auto parts =
-      torch::linear(x, weight, bias).view({batch, tokens, 3, heads_, width / heads_}).permute({2, 0, 3, 1, 4}).unbind(0);
+  const auto parts = torch::linear(x, weight, bias)
+                         .view({batch, tokens, 3, heads_, width / heads_})
+                         .permute({2, 0, 3, 1, 4})
+                         .unbind(0);
   const torch::Tensor mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2]);
   return output(mixed.transpose(1, 2).reshape({batch, tokens, width}));
 }
 
-TowerMlpModuleImpl::TowerMlpModuleImpl(const VisionTowerConfig& config, LinearPrecision precision)
-    : kind_(config.mlp) {
+TowerMlpModuleImpl::TowerMlpModuleImpl(const VisionTowerConfig& config, LinearPrecision precision) : kind_(config.mlp) {
   const std::int64_t hidden = config.mlp_hidden;
-  up = register_module("up", BitLinear(config.width, kind_ == TowerMlp::kSwiGlu ? 2 * hidden : hidden, true, precision));
+  up =
+      register_module("up", BitLinear(config.width, kind_ == TowerMlp::kSwiGlu ? 2 * hidden : hidden, true, precision));
   down = register_module("down", BitLinear(hidden, config.width, true, precision));
 }
 
@@ -136,7 +141,8 @@ torch::Tensor VisionTransformerImpl::positions() const {
                                                         .mode(torch::kBicubic)
                                                         .align_corners(false)
                                                         .antialias(config_.position_antialias));
-  return torch::cat({position_embedding.slice(0, 0, 1), resized.permute({0, 2, 3, 1}).reshape({grid * grid, config_.width})});
+  return torch::cat(
+      {position_embedding.slice(0, 0, 1), resized.permute({0, 2, 3, 1}).reshape({grid * grid, config_.width})});
 }
 
 torch::Tensor VisionTransformerImpl::forward(const torch::Tensor& images) {
@@ -167,8 +173,8 @@ std::vector<BitLinear> VisionTransformerImpl::ternary_layers() const {
   if (config_.precision != TowerPrecision::kTernary) return layers;
   for (const auto& block : blocks) {
     const auto& attention = block->attention;
-    layers.insert(layers.end(), {attention->query, attention->key, attention->value, attention->output,
-                                 block->mlp->up, block->mlp->down});
+    layers.insert(layers.end(), {attention->query, attention->key, attention->value, attention->output, block->mlp->up,
+                                 block->mlp->down});
   }
   return layers;
 }

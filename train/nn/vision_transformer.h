@@ -104,7 +104,8 @@ class VisionTransformerImpl : public torch::nn::Module {
 };
 TORCH_MODULE(VisionTransformer);
 
-// The mean over 2x2 patches; the grid's side must be even. [batch, side * side, width] -> [batch, side * side / 4, width]
+// The mean over 2x2 patches; the grid's side must be even. [batch, side * side, width] -> [batch, side * side / 4,
+// width]
 [[nodiscard]] torch::Tensor pool_patches(const torch::Tensor& features);
 
 }  // namespace bitmar

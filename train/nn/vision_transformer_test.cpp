@@ -202,7 +202,8 @@ class TimmFile {
       add(prefix + "norm1.bias", block.attention_norm->bias, {12});
       add(prefix + "attn.qkv.weight",
           torch::cat({attention.query->weight, attention.key->weight, attention.value->weight}), {36, 12});
-      add(prefix + "attn.qkv.bias", torch::cat({attention.query->bias, attention.key->bias, attention.value->bias}), {36});
+      add(prefix + "attn.qkv.bias", torch::cat({attention.query->bias, attention.key->bias, attention.value->bias}),
+          {36});
       add(prefix + "attn.proj.weight", attention.output->weight, {12, 12});
       add(prefix + "attn.proj.bias", attention.output->bias, {12});
       add(prefix + "norm2.weight", block.mlp_norm->weight, {12});

@@ -25,7 +25,8 @@ ContrastiveResult ContrastiveLossImpl::forward(const torch::Tensor& texts, const
   const auto same_image = identity.unsqueeze(0).eq(identity.unsqueeze(1));
   const auto diagonal = torch::eye(pairs, same_image.options());
   const auto logits =
-      (cosines / temperature).masked_fill(same_image.logical_and(diagonal.logical_not()), -std::numeric_limits<float>::infinity());
+      (cosines / temperature)
+          .masked_fill(same_image.logical_and(diagonal.logical_not()), -std::numeric_limits<float>::infinity());
   const auto own = torch::arange(pairs, identity.options());
   const auto loss = 0.5 * (torch::cross_entropy_loss(logits, own) + torch::cross_entropy_loss(logits.t(), own));
   return {loss, cosines.detach().diagonal().mean()};

@@ -35,7 +35,8 @@ struct VocabularyLoss : torch::autograd::Function<VocabularyLoss> {
       const auto target_logit = logits.gather(1, target).squeeze(1);
       const auto maximum = logits.amax(1);
       at::_softmax_out(logits, logits, 1, false);
-      // The largest probability is 1 / sum(exp(z - max)): from it the log of the partition, without another pass of exp.
+      // The largest probability is 1 / sum(exp(z - max)): from it the log of the partition, without another pass of
+      // exp.
       const auto log_partition = maximum - logits.amax(1).log();
       loss += (log_partition - target_logit).sum(torch::kFloat64);
       if (!with_gradient) continue;
@@ -55,7 +56,10 @@ struct VocabularyLoss : torch::autograd::Function<VocabularyLoss> {
   static tensor_list backward(AutogradContext* context, tensor_list gradients) {
     return {context->saved_data["hidden"].toTensor() * gradients[0],
             context->saved_data["weight"].toTensor() * gradients[0],
-            torch::Tensor(), torch::Tensor(), torch::Tensor(), torch::Tensor()};
+            torch::Tensor(),
+            torch::Tensor(),
+            torch::Tensor(),
+            torch::Tensor()};
   }
 };
 

@@ -20,7 +20,8 @@ VocabularySampler::VocabularySampler(std::span<const std::uint64_t> counts, std:
 SampledColumns VocabularySampler::draw(const torch::Tensor& targets, Random& random) const {
   std::vector<std::int64_t> rows = core_;
   std::vector<std::int64_t> column(vocabulary_, -1);  // of a row already taken
-  for (std::size_t i = 0; i < rows.size(); ++i) column[static_cast<std::size_t>(rows[i])] = static_cast<std::int64_t>(i);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    column[static_cast<std::size_t>(rows[i])] = static_cast<std::int64_t>(i);
   const auto take = [&](std::uint64_t row) {
     if (column[row] >= 0) return false;
     column[row] = static_cast<std::int64_t>(rows.size());

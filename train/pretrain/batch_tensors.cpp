@@ -18,8 +18,9 @@ BatchTensors batch_tensors(const Batch& batch, torch::Device device) {
   result.targets = tokens.narrow(2, 1, length - 1).reshape(-1).index_select(0, places).to(device);
   result.places = places.to(device);
   if (batch.feature_tokens > 0) {
-    result.input.features =
-        torch::tensor(batch.features, torch::kFloat32).view({rows, batch.feature_tokens, batch.feature_width}).to(device);
+    result.input.features = torch::tensor(batch.features, torch::kFloat32)
+                                .view({rows, batch.feature_tokens, batch.feature_width})
+                                .to(device);
     result.input.image_of_row = torch::arange(rows, torch::kLong).to(device);
   } else {
     result.input.image_of_row = torch::full({rows}, -1, torch::kLong).to(device);

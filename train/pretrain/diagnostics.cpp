@@ -24,8 +24,8 @@ torch::Tensor plain(const torch::Tensor& values) {
 
 // values [height, width], cut to a readable size.
 void log_map(std::string_view tag, const torch::Tensor& values, RunLog& log) {
-  const auto map = plain(values.narrow(0, 0, std::min(values.size(0), kMapSide))
-                             .narrow(1, 0, std::min(values.size(1), kMapSide)));
+  const auto map =
+      plain(values.narrow(0, 0, std::min(values.size(0), kMapSide)).narrow(1, 0, std::min(values.size(1), kMapSide)));
   log.heat_map(tag, values_of(map), static_cast<std::uint32_t>(map.size(0)), static_cast<std::uint32_t>(map.size(1)));
 }
 
@@ -112,7 +112,8 @@ double step_flops(const ModelConfig& config, const StepShape& shape) {
   const double patches = static_cast<double>(shape.patches);
   products += positions * (2.0 * d * d + (1.0 + patches) * 2.0 * d);  // fusion's queries and output
   const double keys = static_cast<double>(shape.images) * patches;
-  products += keys * (config.vision_width * static_cast<double>(config.compression_hidden) + config.compression_hidden * d);
+  products +=
+      keys * (config.vision_width * static_cast<double>(config.compression_hidden) + config.compression_hidden * d);
   products += keys * 2.0 * d * d;
   products += positions * (config.memory ? 2.0 : 1.0) * d * d;  // the decoder's input
   if (config.memory) products += positions * (2.0 * config.memory_slots * d + config.decoder_layers * d * d);

@@ -18,7 +18,8 @@ void log_gradient_norms(const std::map<std::string, double>& norms, RunLog& log)
 // Zeros of every ternary matrix and over all of them (DESIGN's Q), and the scales.
 void log_quantization(BitmarModel& model, RunLog& log);
 
-// Runs the batch once more, in evaluation mode: slot activation and utilisation, attention maps, retrieval in the batch.
+// Runs the batch once more, in evaluation mode: slot activation and utilisation, attention maps, retrieval in the
+// batch.
 void log_activations(BitmarModel& model, ContrastiveLoss& contrast, const BatchTensors& batch, RunLog& log);
 
 // Multiplications and additions of matrix products in one forward and backward pass (three times the forward's) of a

@@ -27,7 +27,9 @@ class EvaluationScope {
   bool training_;
 };
 
-torch::Device device_of(BitmarModel& model) { return model->output()->weight.device(); }
+torch::Device device_of(BitmarModel& model) {
+  return model->output()->weight.device();
+}
 
 }  // namespace
 
@@ -109,8 +111,8 @@ Result<std::vector<CaptionSample>> caption_samples(BitmarModel& model, const Bat
     samples.push_back({loader.image_name(stream, batch.images[row]), {}, tokenizer.decode(reference)});
     features.push_back(tensors.input.features[static_cast<std::int64_t>(row)]);
   }
-  const auto captions = greedy(model, torch::stack(features), static_cast<std::int64_t>(samples.size()),
-                               kCaptionTokens, tokenizer.end_of_text());
+  const auto captions = greedy(model, torch::stack(features), static_cast<std::int64_t>(samples.size()), kCaptionTokens,
+                               tokenizer.end_of_text());
   for (std::size_t i = 0; i < samples.size(); ++i) samples[i].caption = tokenizer.decode(captions[i]);
   return samples;
 }

@@ -16,7 +16,7 @@
 namespace bitmar {
 
 struct StreamEvaluation {
-  double loss = 0;               // nats a token
+  double loss = 0;  // nats a token
   double perplexity = 0;
   std::optional<double> cosine;  // the mean over pairs of text and image, for streams with photos
   std::uint64_t tokens = 0;

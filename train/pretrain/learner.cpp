@@ -21,12 +21,13 @@ AdamW make_optimizer(BitmarModel& model, ContrastiveLoss& contrast, const Pretra
   return AdamW(parameter_groups(model, contrast, groups), settings.optimizer.adamw);
 }
 
-std::string part_name(const std::string& parameter) { return parameter.substr(0, parameter.find('.')); }
+std::string part_name(const std::string& parameter) {
+  return parameter.substr(0, parameter.find('.'));
+}
 
 }  // namespace
 
-Learner::Learner(const PretrainSettings& settings, torch::Device device,
-                 const std::vector<std::uint64_t>& token_counts)
+Learner::Learner(const PretrainSettings& settings, torch::Device device, const std::vector<std::uint64_t>& token_counts)
     : settings_(settings),
       device_(device),
       model_(settings.model, settings.train.vision_dropout),
@@ -49,7 +50,8 @@ torch::Tensor Learner::language_loss(const torch::Tensor& hidden, const BatchTen
   const std::int64_t chunk = settings_.objective.chunk_tokens;
   BitLinear& head = model_->output();
   if (!sampler_) {
-    return vocabulary_loss(quantized, head->effective_weight(), batch.targets, {.column_offsets = {}, .chunk_tokens = chunk});
+    return vocabulary_loss(quantized, head->effective_weight(), batch.targets,
+                           {.column_offsets = {}, .chunk_tokens = chunk});
   }
   Random random(settings_.train.seed * 0x9E3779B97F4A7C15u + draws_);
   const SampledColumns columns = sampler_->draw(batch.targets.cpu(), random);
@@ -75,7 +77,8 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
   ModelOutput output;
   {
     const AutocastScope autocast(settings_.train.autocast, device_);
-    output = model_->forward(batch.input, {.checkpoint_activations = settings_.train.checkpoint_activations, .maps = nullptr});
+    output = model_->forward(batch.input,
+                             {.checkpoint_activations = settings_.train.checkpoint_activations, .maps = nullptr});
   }
   const auto language = language_loss(output.hidden, batch);
   total = language;
@@ -158,8 +161,10 @@ std::map<std::string, double> Learner::gradient_norms() const {
 }
 
 void save_module(const torch::nn::Module& module, Checkpoint& checkpoint, const std::string& prefix) {
-  for (const auto& item : module.named_parameters()) checkpoint.tensors.emplace_back(prefix + item.key(), item.value().detach());
-  for (const auto& item : module.named_buffers()) checkpoint.tensors.emplace_back(prefix + item.key(), item.value().detach());
+  for (const auto& item : module.named_parameters())
+    checkpoint.tensors.emplace_back(prefix + item.key(), item.value().detach());
+  for (const auto& item : module.named_buffers())
+    checkpoint.tensors.emplace_back(prefix + item.key(), item.value().detach());
 }
 
 Result<void> load_module(torch::nn::Module& module, const Checkpoint& checkpoint, const std::string& prefix) {
@@ -167,7 +172,8 @@ Result<void> load_module(torch::nn::Module& module, const Checkpoint& checkpoint
   const auto load = [&](const std::string& name, torch::Tensor& value) -> Result<void> {
     BITMAR_TRY(const torch::Tensor stored, checkpoint.tensor(prefix + name));
     if (stored.sizes() != value.sizes()) {
-      return fail(ErrorCode::kInvalidFile, "checkpoint tensor '{}{}' has another shape than this model's", prefix, name);
+      return fail(ErrorCode::kInvalidFile, "checkpoint tensor '{}{}' has another shape than this model's", prefix,
+                  name);
     }
     value.copy_(stored);
     return {};
@@ -182,8 +188,8 @@ void Learner::save(Checkpoint& checkpoint) const {
   save_module(*contrast_, checkpoint, "contrast.");
   checkpoint.add("optimizer.", optimizer_.state());
   const auto scaler = scaler_.state();
-  checkpoint.tensors.emplace_back("learner.loss_scale",
-                                  torch::tensor({scaler.scale, static_cast<double>(scaler.good_steps)}, torch::kFloat64));
+  checkpoint.tensors.emplace_back(
+      "learner.loss_scale", torch::tensor({scaler.scale, static_cast<double>(scaler.good_steps)}, torch::kFloat64));
   checkpoint.tensors.emplace_back("learner.draws", torch::tensor({static_cast<std::int64_t>(draws_)}, torch::kLong));
 }
 

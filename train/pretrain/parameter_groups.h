@@ -17,7 +17,7 @@ inline constexpr const char* kMemoryGroup = "memory";
 struct GroupSettings {
   double scale_learning_rate = 0.1;  // of the ternary scales, times the others'
   StatePrecision state = StatePrecision::kBlockwise8;
-  bool row_sparse_head = false;      // under a sampled vocabulary
+  bool row_sparse_head = false;  // under a sampled vocabulary
 };
 
 [[nodiscard]] std::vector<ParameterGroup> parameter_groups(BitmarModel& model, ContrastiveLoss& contrast,

@@ -117,8 +117,8 @@ Result<void> Run::open() {
   }
   BITMAR_TRY(const auto existing, store_.list());
   if (!options_.resume && !existing.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "train.run: '{}' has checkpoints already; pass --resume, or choose another",
-                train.run);
+    return fail(ErrorCode::kInvalidArgument,
+                "train.run: '{}' has checkpoints already; pass --resume, or choose another", train.run);
   }
   std::optional<std::uint64_t> resumed;
   if (!existing.empty()) {
@@ -235,8 +235,9 @@ Result<void> Run::log_step(const StepOutcome& outcome) {
   }
   if (!outcome.applied) say(fmt::format("step {}: the gradients are not finite; skipped", done_));
   if (progress_) {
-    progress_->update(done_, tokens_, fmt::format("loss {:.3f} lm {:.3f}{}", outcome.total, outcome.language,
-                                                  outcome.cosine ? fmt::format(" cos {:.3f}", *outcome.cosine) : ""));
+    progress_->update(done_, tokens_,
+                      fmt::format("loss {:.3f} lm {:.3f}{}", outcome.total, outcome.language,
+                                  outcome.cosine ? fmt::format(" cos {:.3f}", *outcome.cosine) : ""));
   }
   return {};
 }

@@ -14,9 +14,9 @@
 namespace bitmar {
 
 struct PretrainOptions {
-  bool resume = false;             // continue from the run's newest checkpoint; without one, start
-  std::FILE* progress = nullptr;   // where the progress line goes; null: nowhere
-  LogSink messages;                // evaluations, interventions, resumption
+  bool resume = false;                      // continue from the run's newest checkpoint; without one, start
+  std::FILE* progress = nullptr;            // where the progress line goes; null: nowhere
+  LogSink messages;                         // evaluations, interventions, resumption
   std::optional<std::uint64_t> stop_after;  // leave after this step without finishing, as a kill between steps would
 };
 

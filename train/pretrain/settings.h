@@ -31,11 +31,11 @@ enum class Autocast { kOff, kBFloat16, kFloat16 };
 
 // [train]
 struct TrainSettings {
-  std::string run;         // the run's folder: checkpoints/, log/, config.toml
-  std::string init_from;   // a run's folder or a checkpoint: weights and memory to start from
+  std::string run;        // the run's folder: checkpoints/, log/, config.toml
+  std::string init_from;  // a run's folder or a checkpoint: weights and memory to start from
   std::uint64_t seed = 1;
   std::uint64_t steps = 1000;
-  double minutes = 0;      // also stop after this much training time; 0: only by steps
+  double minutes = 0;  // also stop after this much training time; 0: only by steps
   std::uint32_t accumulation = 1;
   double vision_dropout = 0.1;
   double scale_learning_rate = 0.1;  // of the ternary scales, as a share of the others'

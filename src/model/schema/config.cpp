@@ -112,7 +112,9 @@ Result<void> ModelConfig::validate() const {
   return {};
 }
 
-ModelConfig bitmar_14m() { return {}; }
+ModelConfig bitmar_14m() {
+  return {};
+}
 
 ModelConfig bitmar_14m_bitvit() {
   ModelConfig config;

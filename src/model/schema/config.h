@@ -36,8 +36,8 @@ struct VisionTowerConfig {
   TowerPrecision precision = TowerPrecision::kFloat32;
   bool layer_scale = false;
   std::uint32_t register_tokens = 0;
-  std::uint32_t position_grid = 14;   // side of the grid that the position embedding was learned on
-  bool position_antialias = false;    // antialiased bicubic interpolation to another grid (DINOv2 with registers)
+  std::uint32_t position_grid = 14;  // side of the grid that the position embedding was learned on
+  bool position_antialias = false;   // antialiased bicubic interpolation to another grid (DINOv2 with registers)
   float norm_epsilon = 1e-6f;
   std::array<float, 3> mean = {0.5f, 0.5f, 0.5f};
   std::array<float, 3> deviation = {0.5f, 0.5f, 0.5f};
@@ -57,32 +57,32 @@ enum class InjectionKind : std::uint32_t { kAdd = 0, kConcatenate = 1 };
 
 struct ModelConfig {
   // Text stacks.
-  std::uint32_t vocabulary = 50257;   // V
-  std::uint32_t width = 128;          // d
-  std::uint32_t heads = 4;            // h
-  std::uint32_t ffn_hidden = 512;     // f
+  std::uint32_t vocabulary = 50257;  // V
+  std::uint32_t width = 128;         // d
+  std::uint32_t heads = 4;           // h
+  std::uint32_t ffn_hidden = 512;    // f
   std::uint32_t encoder_layers = 4;
   std::uint32_t decoder_layers = 4;
-  std::uint32_t sink_tokens = 4;      // S
-  std::uint32_t window_tokens = 1020; // W
+  std::uint32_t sink_tokens = 4;       // S
+  std::uint32_t window_tokens = 1020;  // W
   std::uint32_t training_length = 256;
   float rope_base = 10000.0f;
   float norm_epsilon = 1e-5f;
 
   // Vision input: features [N, vision_width] are pooled 2x2 if N is a square grid of even side, then compressed.
-  std::uint32_t vision_width = 768;        // F
+  std::uint32_t vision_width = 768;  // F
   std::uint32_t compression_hidden = 384;
 
   // Episodic memory.
-  std::uint32_t memory_slots = 512;        // K; the slot width C is `width`
-  float memory_write_rate = 0.2f;          // alpha
-  std::uint32_t memory_write_slots = 8;    // m
-  float memory_usage_decay = 0.99f;        // rho
-  float memory_usage_floor = 1e-3f;        // epsilon
-  float memory_usage_penalty = 1.0f;       // kappa
+  std::uint32_t memory_slots = 512;      // K; the slot width C is `width`
+  float memory_write_rate = 0.2f;        // alpha
+  std::uint32_t memory_write_slots = 8;  // m
+  float memory_usage_decay = 0.99f;      // rho
+  float memory_usage_floor = 1e-3f;      // epsilon
+  float memory_usage_penalty = 1.0f;     // kappa
   QueryKind query = QueryKind::kMean;
   InjectionKind injection = InjectionKind::kAdd;
-  bool memory = true;                      // false: the ablation, no r_t anywhere
+  bool memory = true;  // false: the ablation, no r_t anywhere
 
   std::optional<VisionTowerConfig> tower;  // in the file too, where the model goes from pixels
 

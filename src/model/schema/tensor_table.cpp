@@ -44,9 +44,12 @@ void add_text_layer(Table& table, const std::string& prefix, const ModelConfig& 
 // The matrices of a tower's blocks and patch embedding, by the tower's precision.
 TensorKind matrix_kind(TowerPrecision precision, bool block) {
   switch (precision) {
-    case TowerPrecision::kFloat32: return TensorKind::kFloat32;
-    case TowerPrecision::kInt8: return TensorKind::kInt8Rows;
-    case TowerPrecision::kTernary: return block ? TensorKind::kTernary : TensorKind::kInt8Rows;
+    case TowerPrecision::kFloat32:
+      return TensorKind::kFloat32;
+    case TowerPrecision::kInt8:
+      return TensorKind::kInt8Rows;
+    case TowerPrecision::kTernary:
+      return block ? TensorKind::kTernary : TensorKind::kInt8Rows;
   }
   return TensorKind::kFloat32;
 }
@@ -145,7 +148,9 @@ std::vector<TensorSpec> tensor_table(const ModelConfig& config) {
   return std::move(table).take();
 }
 
-bool is_memory_state(const TensorSpec& spec) { return spec.name == "memory.slots" || spec.name == "memory.usage"; }
+bool is_memory_state(const TensorSpec& spec) {
+  return spec.name == "memory.slots" || spec.name == "memory.usage";
+}
 
 std::uint64_t parameter_count(const std::vector<TensorSpec>& table) {
   std::uint64_t count = 0;

@@ -14,7 +14,7 @@ enum class TensorKind {
   kTernary,   // BitLinear weight [rows, columns]: I8 tensor of packed bytes; rows, columns and scale in the metadata
   kInt8Rows,  // [rows, columns]: I8 tensor, and `<name>_scale` F16 [rows]; value = code * scale
   kFloat32,
-  kFloat16,   // FP32 in training and at run time, rounded to F16 in the file
+  kFloat16,  // FP32 in training and at run time, rounded to F16 in the file
 };
 
 struct TensorSpec {
