@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
 #include <numeric>
 #include <string>
 #include <vector>
 
+#include "image/image.h"
 #include "io/test_support.h"
 #include "runtime/memory_snapshot.h"
 #include "runtime/session.h"
@@ -130,6 +133,39 @@ TEST_P(MemoryEffect, ExportAndImportKeepTheBits) {
   ASSERT_TRUE(session.set_memory(std::move(*memory)));
   EXPECT_EQ(read(session, seen_).logits, expected.logits);
   EXPECT_EQ(read(session, seen_).attention, expected.attention);
+}
+
+// The same on the model that BITMAR_MODEL names, or the shipped one, with real photos: an episode is content-addressed,
+// so it raises what its own photo retrieves by more than what another photo does.
+TEST(ShippedMemory, AnEpisodeIsFoundByItsPhoto) {
+  const char* const named = std::getenv("BITMAR_MODEL");
+  const std::string path = named != nullptr ? named : BITMAR_SOURCE_DIR "/models/bitmar-14m.gguf";
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << "no " << path;
+  const auto engine = Engine::open(path).value();
+  const std::vector<std::string> photos = {"astronaut.jpg", "camera.jpg", "chelsea.jpg", "coffee.jpg", "rocket.jpg"};
+  const auto read_photo = [&](Session& session, const std::string& name) {
+    EXPECT_TRUE(session.set_image(load_image(BITMAR_SOURCE_DIR "/examples/" + name).value()));
+    session.reset();
+    const auto logits = session.step(engine->tokenizer().end_of_text()).value();
+    const auto attention = session.memory_attention();
+    return Reading{{logits.begin(), logits.end()}, {attention.begin(), attention.end()}};
+  };
+  for (std::size_t i = 0; i < photos.size(); ++i) {
+    Session session = Session::open(engine).value();
+    const Reading other_before = read_photo(session, photos[(i + 1) % photos.size()]);
+    const Reading before = read_photo(session, photos[i]);
+    const std::uint64_t id = session.write_episode({"", photos[i], ""}).value();
+    const Episode episode = *(*session.memory())->find(id);
+    const Reading after = read_photo(session, photos[i]);
+    const Reading other_after = read_photo(session, photos[(i + 1) % photos.size()]);
+    const double rise = contrast(after, episode, 1) / contrast(before, episode, 1);
+    const double other_rise = contrast(other_after, episode, 1) / contrast(other_before, episode, 1);
+    RecordProperty(photos[i], std::to_string(contrast(after, episode, 1)));
+    EXPECT_GT(contrast(after, episode, 1), 1.25) << photos[i];
+    EXPECT_GT(rise, 1.25) << photos[i];
+    EXPECT_GE(rise, other_rise) << photos[i] << ": its own photo's rise, then another's";
+    EXPECT_NE(after.logits, before.logits) << photos[i];
+  }
 }
 
 }  // namespace
