@@ -168,7 +168,7 @@ std::size_t int8_packed_bytes(std::size_t rows, std::size_t columns) {
 
 void int8_pack(const std::int8_t* codes, std::size_t rows, std::size_t columns, std::uint8_t* packed) {
   const std::size_t stride = round_up(columns, kColumnAlignment);
-  std::memset(packed, 0, int8_packed_bytes(rows, columns));
+  for (std::size_t i = 0; i < int8_packed_bytes(rows, columns); ++i) packed[i] = 0;
   for (std::size_t r = 0; r < rows; ++r) {
     std::uint8_t* lane = packed + r / kInt8Panel * kInt8Panel * stride + r % kInt8Panel * 4;
     for (std::size_t c = 0; c < columns; ++c) {
