@@ -10,7 +10,6 @@
 
 #if defined(__x86_64__)
 
-
 namespace bitmar::avx2 {
 namespace {
 
