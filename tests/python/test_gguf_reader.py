@@ -40,8 +40,10 @@ def test_ternary_matrices_decode_as_documented(model: GGUFReader) -> None:
     assert matrices
     for name, matrix in matrices.items():
         assert np.isfinite(matrix.scale) and matrix.scale > 0, name
-        zeros = np.mean(matrix.codes == 0)
-        assert 0.02 < zeros < 0.98, f"{name}: {zeros:.0%} zeros is no trained matrix"
+        assert {-1, 1} <= set(np.unique(matrix.codes)), f"{name} is no trained matrix"
+    # A single matrix may learn to do without zeros; all of them together do not.
+    codes = np.concatenate([matrix.codes.ravel() for matrix in matrices.values()])
+    assert 0.2 < np.mean(codes == 0) < 0.8
 
 
 def test_embedding_and_tokenizer(model: GGUFReader) -> None:

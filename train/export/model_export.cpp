@@ -91,7 +91,11 @@ Result<void> copy_tensor(const TensorSpec& spec, const TensorDecoder& from, Tens
 }
 
 // The merges as pairs of 16-bit ids. GGUF has no unsigned 16-bit type: the bits are stored as I16.
-void add_merges(const Tokenizer& tokenizer, GgufWriter& writer) {
+void add_tokenizer(const Tokenizer& tokenizer, GgufWriter& writer) {
+  writer.set("tokenizer.ggml.model", std::string("gpt2"));
+  writer.set("tokenizer.ggml.pre", std::string("gpt-2"));
+  writer.set("tokenizer.ggml.bos_token_id", std::uint32_t{tokenizer.end_of_text()});
+  writer.set("tokenizer.ggml.eos_token_id", std::uint32_t{tokenizer.end_of_text()});
   const auto merges = tokenizer.merges();
   std::vector<std::uint16_t> ids;
   ids.reserve(merges.size() * 2);
@@ -162,7 +166,7 @@ Result<void> export_model(BitmarModel& model, const ExportOptions& options, cons
   write_config(config, writer);
   for (const auto& spec : own) BITMAR_TRY_VOID(encode_module(spec, tensors, encoder));
   encoder.finish();
-  add_merges(tokenizer, writer);
+  add_tokenizer(tokenizer, writer);
   return writer.write(path);
 }
 
