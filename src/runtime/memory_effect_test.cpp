@@ -140,7 +140,7 @@ TEST_P(MemoryEffect, ExportAndImportKeepTheBits) {
 TEST(ShippedMemory, AnEpisodeIsFoundByItsPhoto) {
   const char* const named = std::getenv("BITMAR_MODEL");
   const std::string path = named != nullptr ? named : BITMAR_SOURCE_DIR "/models/bitmar-14m.gguf";
-  if (!std::filesystem::exists(path)) GTEST_SKIP() << "no " << path;
+  ASSERT_TRUE(std::filesystem::exists(path)) << path;
   const auto engine = Engine::open(path).value();
   const std::vector<std::string> photos = {"astronaut.jpg", "camera.jpg", "chelsea.jpg", "coffee.jpg", "rocket.jpg"};
   const auto read_photo = [&](Session& session, const std::string& name) {
