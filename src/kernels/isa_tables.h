@@ -11,5 +11,6 @@ const KernelTable* scalar_table();
 
 // Null where this build or this processor cannot run it.
 const KernelTable* avx2_table();
+const KernelTable* avx512_table();
 
 }  // namespace bitmar

@@ -2,8 +2,9 @@
 // instruction set. Only built-in types and pointers cross it, because such a file is compiled for instructions that
 // the rest of the program must never execute: it includes intrinsics and this header, and keeps everything else static.
 //
-// Integer results are exact and equal on every instruction set. Float results have one fixed order of operations per
-// instruction set, independent of thread count and batch; between instruction sets they may differ in rounding.
+// Every function gives the same bits on every instruction set, with any number of threads and in any batch: integer
+// sums are exact, and float code uses single IEEE operations (no fused multiply-add) in one fixed order, sums in 16
+// lanes (element i in lane i mod 16, ascending; then lanes i and i + 8, i + 4, i + 2, i + 1 are added).
 #pragma once
 
 #include <cstddef>
@@ -43,6 +44,25 @@ struct PackedMatrix {
   const float* row_scales;  // int8: [rows]; else null
   const float* bias;        // [rows] or null
 };
+
+// Rows of one head in an attention cache, and the query that meets them. Rows stand in blocks of 16 for the products
+// with keys and of 4 for those with values; rows of a block outside [begin, end) may hold anything finite. Scales are
+// those of quantize_row. key_width: width rounded up to a multiple of 4; value_width: to one of 16; zeros beyond width.
+struct AttentionRange {
+  const std::int8_t* query;   // [key_width]
+  float query_scale;          // the query's own, times 1 / sqrt(width)
+  const std::int8_t* keys;    // [rows / 16, key_width / 4, 16, 4], 64-byte aligned
+  const float* key_scales;    // [rows]
+  const std::int8_t* values;  // [rows / 4, value_width, 4], 64-byte aligned
+  const float* value_scales;  // [rows]
+  std::size_t begin;
+  std::size_t end;  // above begin
+};
+
+inline constexpr std::size_t kAttentionBlock = 16;
+
+// Attention weights are integers of 15 bits; sums over 65,536 rows fit.
+inline constexpr std::int32_t kWeightLimit = 32767;
 
 struct KernelTable {
   const char* name;
@@ -89,12 +109,12 @@ struct KernelTable {
   float (*dot)(const float* a, const float* b, std::size_t count);
   std::size_t (*index_of_max)(const float* values, std::size_t count);
 
-  // scores[i] = scale * dot(query, keys + i * stride), over `width` elements.
-  void (*attention_scores)(const float* query, const float* keys, std::size_t stride, std::size_t count,
-                           std::size_t width, float scale, float* scores);
-  // out[j] += sum over i, ascending, of weights[i] * values[i * stride + j], for j below `width`.
-  void (*weighted_sum)(const float* weights, const float* values, std::size_t stride, std::size_t count,
-                       std::size_t width, float* out);
+  // One query's attention over cached rows of one head: out[j] = sum_i p_i value_i[j] with p the softmax of the scores
+  // over all ranges together. Scores are exact integer products times their scales. The weights p_i * value_scale_i
+  // are rounded to 15 bits of the largest, so that the sum over the values is an exact integer as well.
+  // scratch: at least sum of (rows of the range's 16-row blocks) floats, 64-byte aligned. out: [width].
+  void (*attend)(const AttentionRange* ranges, std::size_t range_count, std::size_t width, float* scratch, float* out);
+
   // For each of `heads` rows of `head_width`: pairs (i, i + head_width / 2) turned by the angle of cosines[i],
   // sines[i].
   void (*rotate)(float* values, std::size_t heads, std::size_t head_width, const float* cosines, const float* sines);

@@ -16,11 +16,11 @@ namespace bitmar {
 namespace {
 
 struct Registry {
-  std::array<const Kernels*, 2> tables{};
+  std::array<const Kernels*, 3> tables{};
   std::size_t count = 0;
 
   Registry() {
-    for (const Kernels* table : {scalar_table(), avx2_table()}) {  // slowest first
+    for (const Kernels* table : {scalar_table(), avx2_table(), avx512_table()}) {  // slowest first
       if (table != nullptr) tables[count++] = table;
     }
   }

@@ -40,11 +40,21 @@ TEST(Kernels, ScalarAlwaysComesFirst) {
 
 #if defined(__x86_64__)
 TEST(Kernels, Avx2IsAvailableExactlyWhereTheProcessorHasIt) {
-  const bool expected = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool expected = __builtin_cpu_supports("avx2");
   const auto kernels = select_kernels("avx2");
   ASSERT_EQ(kernels.has_value(), expected);
   if (expected) {
     EXPECT_STREQ((*kernels)->name, "avx2");
+  }
+}
+
+TEST(Kernels, Avx512IsAvailableExactlyWhereTheProcessorHasVnni) {
+  const bool expected = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+  const auto kernels = select_kernels("avx512vnni");
+  ASSERT_EQ(kernels.has_value(), expected);
+  if (expected) {
+    EXPECT_STREQ((*kernels)->name, "avx512vnni");
   }
 }
 #endif

@@ -2,6 +2,7 @@
 
 #include <cassert>
 #include <cmath>
+#include <numeric>
 
 namespace bitmar {
 
@@ -64,16 +65,13 @@ std::size_t row_max_index(const Kernels& kernels, std::span<const float> values)
   return kernels.index_of_max(values.data(), values.size());
 }
 
-void attention_scores(const Kernels& kernels, std::span<const float> query, std::span<const float> keys,
-                      std::size_t stride, float scale, std::span<float> scores) {
-  assert(scores.empty() || (scores.size() - 1) * stride + query.size() <= keys.size());
-  kernels.attention_scores(query.data(), keys.data(), stride, scores.size(), query.size(), scale, scores.data());
-}
-
-void weighted_sum(const Kernels& kernels, std::span<const float> weights, std::span<const float> values,
-                  std::size_t stride, std::span<float> out) {
-  assert(weights.empty() || (weights.size() - 1) * stride + out.size() <= values.size());
-  kernels.weighted_sum(weights.data(), values.data(), stride, weights.size(), out.size(), out.data());
+void attend(const Kernels& kernels, std::span<const AttentionRange> ranges, std::span<float> scratch,
+            std::span<float> out) {
+  assert(!ranges.empty());
+  assert(std::accumulate(ranges.begin(), ranges.end(), std::size_t{0}, [](std::size_t rows, const auto& range) {
+           return rows + (range.end - 1) / kAttentionBlock - range.begin / kAttentionBlock + 1;
+         }) * kAttentionBlock <= scratch.size());
+  kernels.attend(ranges.data(), ranges.size(), out.size(), scratch.data(), out.data());
 }
 
 void rope_angles(std::uint64_t position, std::size_t head_width, double base, std::span<float> cosines,

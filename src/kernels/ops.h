@@ -39,14 +39,10 @@ void softmax(const Kernels& kernels, std::span<float> values);
 // The index of the largest value; the lowest one where several are equal. `values` is not empty and has no NaN.
 [[nodiscard]] std::size_t row_max_index(const Kernels& kernels, std::span<const float> values);
 
-// scores[i] = scale * (query . key i), where key i is `query.size()` floats at keys[i * stride].
-void attention_scores(const Kernels& kernels, std::span<const float> query, std::span<const float> keys,
-                      std::size_t stride, float scale, std::span<float> scores);
-
-// out += sum over i of weights[i] * value i, where value i is `out.size()` floats at values[i * stride]. The rows are
-// added in ascending order, so that splitting a sum into consecutive calls gives the same bits.
-void weighted_sum(const Kernels& kernels, std::span<const float> weights, std::span<const float> values,
-                  std::size_t stride, std::span<float> out);
+// One query over cached rows of one head: `attend` of kernel_table.h. Ranges are not empty. scratch: 64-byte aligned, a
+// float for each row of their blocks. out: [width of the head].
+void attend(const Kernels& kernels, std::span<const AttentionRange> ranges, std::span<float> scratch,
+            std::span<float> out);
 
 // The rotation of one position (Su et al. 2021): angle i = position * base^(-2i / head_width), in double.
 // cosines, sines: [head_width / 2].

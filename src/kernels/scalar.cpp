@@ -1,14 +1,15 @@
-// The portable reference of every kernel. Loops keep eight independent sums where the table leaves the order free, so
-// that any compiler can vectorise them without reordering.
+// The portable reference of every kernel: plain loops in the order of operations that kernel_table.h promises.
+#include <bit>
 #include <cfloat>
 #include <cmath>
+#include <span>
 
 #include "kernels/isa_tables.h"
 
 namespace bitmar {
 namespace {
 
-constexpr std::size_t kLanes = 8;
+constexpr std::size_t kLanes = 16;
 
 std::size_t padded(std::size_t count, std::size_t multiple) {
   return (count + multiple - 1) / multiple * multiple;
@@ -113,8 +114,29 @@ float quantize_row(const float* x, std::size_t columns, std::size_t stride, std:
   return usable ? largest / 127.0f : 0.0f;
 }
 
-float sum_of_lanes(const float* lanes) {
-  return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+float sum_of_lanes(const float (&lanes)[kLanes]) {
+  float sums[kLanes];
+  for (std::size_t i = 0; i < kLanes; ++i) sums[i] = lanes[i];
+  for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
+    for (std::size_t i = 0; i < half; ++i) sums[i] += sums[i + half];
+  }
+  return sums[0];
+}
+
+// e^x: 2^n e^r with |r| <= ln(2) / 2, e^r = 1 + r + r^2 P(r); see lane_kernels.h.
+float exponential(float x) {
+  constexpr float kLowest = -87.3365f;
+  constexpr float kRounder = 12582912.0f;  // adding and subtracting 1.5 * 2^23 rounds half to even
+  if (!(x >= kLowest)) return 0.0f;
+  const float bounded = x < 88.02f ? x : 88.02f;
+  const float n = (bounded * 1.44269504f + kRounder) - kRounder;
+  const float r = bounded - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
+  float p = 0x1.a1517cp-13f;
+  for (const float coefficient : {0x1.6d4328p-10f, 0x1.1110c6p-7f, 0x1.5554eap-5f, 0x1.555556p-3f, 0.5f}) {
+    p = p * r + coefficient;
+  }
+  const float power = r * r * p + r + 1.0f;
+  return std::bit_cast<float>(std::bit_cast<std::int32_t>(power) + static_cast<std::int32_t>(n) * (1 << 23));
 }
 
 void layer_norm_row(const float* x, const float* gain, const float* bias, float epsilon, std::size_t count,
@@ -133,12 +155,20 @@ void layer_norm_row(const float* x, const float* gain, const float* bias, float 
 }
 
 void gelu(const float* x, std::size_t count, float* out) {
-  constexpr float kInverseSqrt2 = 0.70710678118654752f;
-  for (std::size_t i = 0; i < count; ++i) out[i] = 0.5f * x[i] * (1.0f + std::erf(x[i] * kInverseSqrt2));
+  constexpr float kCoefficients[] = {-0.22036046f, 0.33088064f, -0.08903031f, 0.18094513f, 0.119453296f, 0.132621f};
+  for (std::size_t i = 0; i < count; ++i) {
+    const float magnitude = std::fabs(x[i]);
+    const float y = magnitude < 14.0f ? magnitude : 14.0f;
+    const float t = 1.0f / (y * 0.33f + 1.0f);
+    float q = 0.045490682f;
+    for (const float coefficient : kCoefficients) q = q * t + coefficient;
+    q *= t;
+    out[i] = (x[i] > 0.0f ? x[i] : 0.0f) - y * exponential(y * y * -0.5f) * q;
+  }
 }
 
 void silu(const float* x, std::size_t count, float* out) {
-  for (std::size_t i = 0; i < count; ++i) out[i] = x[i] / (1.0f + std::exp(-x[i]));
+  for (std::size_t i = 0; i < count; ++i) out[i] = x[i] / (1.0f + exponential(0.0f - x[i]));
 }
 
 void relu(const float* x, std::size_t count, float* out) {
@@ -172,7 +202,7 @@ void softmax(float* values, std::size_t count) {
   const float largest = values[index_of_max(values, count)];
   float lanes[kLanes] = {};
   for (std::size_t i = 0; i < count; ++i) {
-    values[i] = std::exp(values[i] - largest);
+    values[i] = exponential(values[i] - largest);
     lanes[i % kLanes] += values[i];
   }
   const float inverse = 1.0f / sum_of_lanes(lanes);
@@ -181,22 +211,57 @@ void softmax(float* values, std::size_t count) {
 
 float dot(const float* a, const float* b, std::size_t count) {
   float lanes[kLanes] = {};
-  std::size_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += a[i + lane] * b[i + lane];
-  }
-  for (; i < count; ++i) lanes[i % kLanes] += a[i] * b[i];
+  for (std::size_t i = 0; i < count; ++i) lanes[i % kLanes] += a[i] * b[i];
   return sum_of_lanes(lanes);
 }
 
-void attention_scores(const float* query, const float* keys, std::size_t stride, std::size_t count, std::size_t width,
-                      float scale, float* scores) {
-  for (std::size_t i = 0; i < count; ++i) scores[i] = scale * dot(query, keys + i * stride, width);
+float attention_score(const AttentionRange& range, std::size_t width, std::size_t row) {
+  const std::size_t key_width = padded(width, 4);
+  const std::int8_t* block = range.keys + row / kAttentionBlock * kAttentionBlock * key_width;
+  std::int32_t sum = 0;
+  for (std::size_t i = 0; i < width; ++i) {
+    const std::size_t at = (i / 4 * kAttentionBlock + row % kAttentionBlock) * 4 + i % 4;
+    sum += static_cast<std::int32_t>(block[at]) * range.query[i];
+  }
+  return static_cast<float>(sum) * (range.key_scales[row] * range.query_scale);
 }
 
-void weighted_sum(const float* weights, const float* values, std::size_t stride, std::size_t count, std::size_t width,
-                  float* out) {
-  for (std::size_t i = 0; i < count; ++i) axpy(weights[i], values + i * stride, width, out);
+void attend(const AttentionRange* ranges, std::size_t range_count, std::size_t width, float* scratch, float* out) {
+  const std::span all(ranges, range_count);
+  float largest = -INFINITY;
+  float* score = scratch;
+  for (const AttentionRange& range : all) {
+    for (std::size_t row = range.begin; row < range.end; ++row, ++score) {
+      *score = attention_score(range, width, row);
+      largest = *score > largest ? *score : largest;
+    }
+  }
+  float lanes[kLanes] = {};
+  float largest_weight = 0.0f;
+  float* weight = scratch;
+  for (const AttentionRange& range : all) {
+    for (std::size_t row = range.begin; row < range.end; ++row, ++weight) {
+      const float power = exponential(*weight - largest);
+      lanes[row % kLanes] += power;
+      *weight = power * range.value_scales[row];
+      largest_weight = *weight > largest_weight ? *weight : largest_weight;
+    }
+  }
+  const float scale = static_cast<float>(kWeightLimit) / largest_weight;
+  const bool usable = scale <= FLT_MAX;
+  const float rescale = usable ? largest_weight / static_cast<float>(kWeightLimit) / sum_of_lanes(lanes) : 0.0f;
+  const std::size_t value_width = padded(width, kLanes);
+  for (std::size_t i = 0; i < width; ++i) {
+    std::int64_t sum = 0;
+    weight = scratch;
+    for (const AttentionRange& range : all) {
+      for (std::size_t row = range.begin; row < range.end; ++row, ++weight) {
+        const auto code = static_cast<std::int64_t>(std::nearbyint(*weight * (usable ? scale : 0.0f)));
+        sum += code * range.values[(row / 4 * value_width + i) * 4 + row % 4];
+      }
+    }
+    out[i] = static_cast<float>(sum) * rescale;
+  }
 }
 
 void rotate(float* values, std::size_t heads, std::size_t head_width, const float* cosines, const float* sines) {
@@ -240,8 +305,7 @@ const KernelTable* scalar_table() {
       .softmax = softmax,
       .dot = dot,
       .index_of_max = index_of_max,
-      .attention_scores = attention_scores,
-      .weighted_sum = weighted_sum,
+      .attend = attend,
       .rotate = rotate,
   };
   return &kTable;

@@ -11,7 +11,7 @@ namespace bitmar {
 namespace {
 
 // Multiply-adds below which handing work to threads costs more than it saves.
-constexpr std::size_t kParallelWork = std::size_t{1} << 18;
+constexpr std::size_t kParallelWork = std::size_t{1} << 20;
 
 // Calls run(item, scores) for every item in [0, count); each thread has its own scores.
 template <typename Run>
@@ -41,7 +41,26 @@ float score_scale(const ModelConfig& config) {
   return 1.0f / std::sqrt(static_cast<float>(config.head_width()));
 }
 
+// Quantizes the heads of x [rows, d], one scale a head.
+void quantize_heads(const Kernels& kernels, std::size_t heads, MatrixView<const float> x, QuantizedActivations& out) {
+  quantize_activations(kernels, {x.values, x.rows * heads, x.columns / heads}, out);
+}
+
+void set_query(AttentionRange& range, const QuantizedActivations& queries, std::size_t item, float scale) {
+  range.query = queries.codes(item).data();
+  range.query_scale = queries.inverse_scale(item) * scale;
+}
+
 }  // namespace
+
+void append_to_caches(const BitmarModel& model, std::span<KvCache* const> caches, MatrixView<const float> key,
+                      MatrixView<const float> value, Workspace& workspace) {
+  quantize_heads(*model.kernels, model.config.heads, key, workspace.quantized_key);
+  quantize_heads(*model.kernels, model.config.heads, value, workspace.quantized_value);
+  for (std::size_t row = 0; row < caches.size(); ++row) {
+    caches[row]->append(workspace.quantized_key, workspace.quantized_value, row);
+  }
+}
 
 void attend_to_caches(const BitmarModel& model, std::span<KvCache* const> caches,
                       std::span<const std::uint64_t> positions, MatrixView<const float> query,
@@ -56,45 +75,36 @@ void attend_to_caches(const BitmarModel& model, std::span<KvCache* const> caches
     work += 2 * query.columns *
             static_cast<std::size_t>(std::min<std::uint64_t>(position + 1, model.config.cache_tokens()));
   }
+  quantize_heads(kernels, heads, query, workspace.quantized_query);
+  quantize_heads(kernels, heads, sink_query, workspace.quantized_sink_query);
   split_items(query.rows * heads, work, workspace, pool, [&](std::size_t item, std::span<float> scratch) {
     const std::size_t row = item / heads;
     const std::size_t head = item % heads;
-    const KvCache& cache = *caches[row];
-    const auto seen = cache.visible(positions[row]);
-    const auto scores = scratch.first(seen.sink_count + seen.window_count);
-    const auto keys = cache.keys(head);
-    attention_scores(kernels, sink_query.row(row).subspan(head * width, width), keys.first(seen.sink_count * width),
-                     width, scale, scores.first(seen.sink_count));
-    const std::size_t window_begin = seen.window_row * width;
-    const std::size_t window_size = seen.window_count * width;
-    attention_scores(kernels, query.row(row).subspan(head * width, width), keys.subspan(window_begin, window_size),
-                     width, scale, scores.subspan(seen.sink_count));
-    softmax(kernels, scores);
-
-    const auto target = out.row(row).subspan(head * width, width);
-    std::ranges::fill(target, 0.0f);
-    const auto values = cache.values(head);
-    weighted_sum(kernels, scores.first(seen.sink_count), values.first(seen.sink_count * width), width, target);
-    weighted_sum(kernels, scores.subspan(seen.sink_count), values.subspan(window_begin, window_size), width, target);
+    KvCache::Visible seen = caches[row]->visible(head, positions[row]);
+    const auto ranges = std::span(seen.ranges).first(seen.count);
+    for (std::size_t i = 0; i < seen.count; ++i) {
+      set_query(ranges[i], i < seen.sink_ranges ? workspace.quantized_sink_query : workspace.quantized_query, item,
+                scale);
+    }
+    attend(kernels, ranges, scratch, out.row(row).subspan(head * width, width));
   });
 }
 
-void attend_to_image(const BitmarModel& model, const FusionContext& context, MatrixView<const float> query,
-                     MatrixView<float> out, Workspace& workspace, ThreadPool* pool) {
+void attend_to_images(const BitmarModel& model, std::span<const TokenRow> rows, MatrixView<const float> query,
+                      MatrixView<float> out, Workspace& workspace, ThreadPool* pool) {
   const Kernels& kernels = *model.kernels;
   const std::size_t heads = model.config.heads;
   const std::size_t width = model.config.head_width();
   const float scale = score_scale(model.config);
-  const std::size_t work = 2 * query.columns * query.rows * context.tokens();
+  std::size_t work = 0;
+  for (const TokenRow& row : rows) work += 2 * query.columns * row.image->tokens();
+  quantize_heads(kernels, heads, query, workspace.quantized_query);
   split_items(query.rows * heads, work, workspace, pool, [&](std::size_t item, std::span<float> scratch) {
     const std::size_t row = item / heads;
     const std::size_t head = item % heads;
-    const auto scores = scratch.first(context.tokens());
-    attention_scores(kernels, query.row(row).subspan(head * width, width), context.keys(head), width, scale, scores);
-    softmax(kernels, scores);
-    const auto target = out.row(row).subspan(head * width, width);
-    std::ranges::fill(target, 0.0f);
-    weighted_sum(kernels, scores, context.values(head), width, target);
+    AttentionRange range = rows[row].image->range(head);
+    set_query(range, workspace.quantized_query, item, scale);
+    attend(kernels, {&range, 1}, scratch, out.row(row).subspan(head * width, width));
   });
 }
 

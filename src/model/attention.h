@@ -1,17 +1,22 @@
 // Softmax attention of a batch of queries, one head at a time, split over threads: over a cache's sinks and window
-// (text stacks) or over an image's tokens (fusion). Every query's result has the same bits whatever the batch, the
-// threads and the rows that the cache happens to use.
+// (text stacks) or over an image's tokens (fusion). Queries, keys and values are 8-bit codes with one scale a head
+// (docs/deviations.md). Every query's result has the same bits whatever the batch, the threads and the rows that the
+// cache happens to use.
 #pragma once
 
 #include <span>
 
 #include "base/matrix_view.h"
 #include "base/thread_pool.h"
-#include "model/fusion.h"
 #include "model/kv_cache.h"
+#include "model/token_row.h"
 #include "model/workspace.h"
 
 namespace bitmar {
+
+// Row i of `key`, rotated, and `value` [rows, d] become the next position of caches[i].
+void append_to_caches(const BitmarModel& model, std::span<KvCache* const> caches, MatrixView<const float> key,
+                      MatrixView<const float> value, Workspace& workspace);
 
 // Row i of `query` [rows, d], rotated at positions[i], attends to caches[i]; its sinks are scored with row i of
 // `sink_query`. Writes out [rows, d].
@@ -20,8 +25,8 @@ void attend_to_caches(const BitmarModel& model, std::span<KvCache* const> caches
                       MatrixView<const float> sink_query, MatrixView<float> out, Workspace& workspace,
                       ThreadPool* pool);
 
-// Every row of `query` [rows, d] attends to all of `context`. Writes out [rows, d].
-void attend_to_image(const BitmarModel& model, const FusionContext& context, MatrixView<const float> query,
-                     MatrixView<float> out, Workspace& workspace, ThreadPool* pool);
+// Row i of `query` [rows, d] attends to all of rows[i].image. Writes out [rows, d].
+void attend_to_images(const BitmarModel& model, std::span<const TokenRow> rows, MatrixView<const float> query,
+                      MatrixView<float> out, Workspace& workspace, ThreadPool* pool);
 
 }  // namespace bitmar

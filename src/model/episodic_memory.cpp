@@ -52,19 +52,27 @@ void EpisodicMemory::assign(MemoryState state) {
     norms_[slot] = std::sqrt(dot(*kernels_, row, row));
     log_usage_[slot] = std::log(usage_floor_ + state_.usage[slot]);
   }
+  std::vector<float> transposed(state_.slots.size());
+  for (std::size_t slot = 0; slot < count; ++slot) {
+    for (std::size_t i = 0; i < width; ++i) transposed[i * count + slot] = state_.slots[slot * width + i];
+  }
+  addresses_ = FloatLinear(*kernels_, state_.slots, count, width);
+  contents_ = FloatLinear(*kernels_, transposed, width, count);
 }
 
-void EpisodicMemory::read(std::span<const float> query, std::span<float> attention, std::span<float> retrieved) const {
-  const std::size_t width = query.size();
-  attention_scores(*kernels_, query, state_.slots, width, 1.0f, attention);
-  const float query_norm = std::sqrt(dot(*kernels_, query, query));
-  for (std::size_t slot = 0; slot < attention.size(); ++slot) {
-    const float cosine = attention[slot] / std::max(query_norm * norms_[slot], kNormFloor);
-    attention[slot] = sharpness_ * cosine + log_usage_[slot];
+void EpisodicMemory::read(MatrixView<const float> queries, MatrixView<float> attention, MatrixView<float> retrieved,
+                          ThreadPool* pool) const {
+  addresses_.apply(queries, attention, pool);
+  for (std::size_t row = 0; row < queries.rows; ++row) {
+    const float query_norm = std::sqrt(dot(*kernels_, queries.row(row), queries.row(row)));
+    const auto scores = attention.row(row);
+    for (std::size_t slot = 0; slot < scores.size(); ++slot) {
+      const float cosine = scores[slot] / std::max(query_norm * norms_[slot], kNormFloor);
+      scores[slot] = sharpness_ * cosine + log_usage_[slot];
+    }
+    softmax(*kernels_, scores);
   }
-  softmax(*kernels_, attention);
-  std::ranges::fill(retrieved, 0.0f);
-  weighted_sum(*kernels_, attention, state_.slots, width, retrieved);
+  contents_.apply(attention, retrieved, pool);
 }
 
 std::vector<SlotWeight> address_write(const BitmarModel& model, std::span<const float> query,

@@ -2,7 +2,7 @@
 // usage-based forgetting, as functions of its state.
 //
 //   EpisodicMemory memory(model, state);
-//   memory.read(query, attention, retrieved);            // r_t and a_t
+//   memory.read(queries, attention, retrieved, &pool);   // a_t and r_t
 //   const auto slots = address_write(model, mean_query, memory.state().usage);
 //   MemoryState next = memory.state();
 //   apply_write(model.config, mean_query, slots, next);
@@ -13,7 +13,10 @@
 #include <span>
 #include <vector>
 
+#include "base/matrix_view.h"
 #include "base/result.h"
+#include "base/thread_pool.h"
+#include "kernels/linear.h"
 #include "model/schema/tensor_codec.h"
 #include "model/weights.h"
 
@@ -35,14 +38,18 @@ class EpisodicMemory {
   void assign(MemoryState state);
   [[nodiscard]] const MemoryState& state() const { return state_; }
 
-  // a = softmax_k(beta cos(q, M_k) + log(epsilon + u_k)), r = sum_k a_k M_k. query, retrieved: [C]; attention: [K].
-  void read(std::span<const float> query, std::span<float> attention, std::span<float> retrieved) const;
+  // Each row: a = softmax_k(beta cos(q, M_k) + log(epsilon + u_k)), r = sum_k a_k M_k. queries, retrieved: [rows, C];
+  // attention: [rows, K].
+  void read(MatrixView<const float> queries, MatrixView<float> attention, MatrixView<float> retrieved,
+            ThreadPool* pool) const;
 
  private:
   const Kernels* kernels_;
   float sharpness_;    // beta
   float usage_floor_;  // epsilon
   MemoryState state_;
+  FloatLinear addresses_;         // M [K, C]
+  FloatLinear contents_;          // M transposed [C, K]
   std::vector<float> norms_;      // [K]: |M_k|
   std::vector<float> log_usage_;  // [K]: log(epsilon + u_k)
 };

@@ -13,15 +13,16 @@ namespace {
 // One batch on its way through the model.
 class Batch {
  public:
-  Batch(const BitmarModel& model, const ForwardInput& input, Workspace& workspace, ThreadPool* pool)
+  Batch(const BitmarModel& model, std::span<const TokenRow> tokens, Workspace& workspace, ThreadPool* pool)
       : model_(model),
         kernels_(*model.kernels),
-        input_(input),
+        tokens_(tokens),
         workspace_(workspace),
         pool_(pool),
-        rows_(input.tokens.size()),
-        width_(model.config.width) {
-    assert(rows_ <= workspace.rows() && input.sequences.size() == rows_ && input.image != nullptr);
+        rows_(tokens.size()),
+        width_(model.config.width),
+        memory_(std::ranges::any_of(tokens, [](const TokenRow& row) { return row.memory != nullptr; })) {
+    assert(rows_ <= workspace.rows());
   }
 
   void run() {
@@ -30,9 +31,9 @@ class Batch {
     std::ranges::copy(view(workspace_.embedded).values, view(workspace_.hidden).values.begin());
     run_stack(model_.encoder, &SequenceState::encoder, false);
     fuse();
-    if (input_.memory != nullptr) read_memory();
+    if (memory_) read_memories();
     inject();
-    run_stack(model_.decoder, &SequenceState::decoder, input_.memory != nullptr);
+    run_stack(model_.decoder, &SequenceState::decoder, memory_);
     layer_norm(kernels_, view(workspace_.hidden), model_.decoder_norm.gain, model_.decoder_norm.bias,
                model_.config.norm_epsilon, view(workspace_.normed));
   }
@@ -45,7 +46,7 @@ class Batch {
     const std::size_t half = model_.config.head_width() / 2;
     const std::uint64_t last = model_.config.cache_tokens() - 1;
     for (std::size_t row = 0; row < rows_; ++row) {
-      const std::uint64_t position = input_.sequences[row]->position++;
+      const std::uint64_t position = tokens_[row].sequence->position++;
       workspace_.positions.span()[row] = position;
       rope_angles(position, 2 * half, model_.config.rope_base, workspace_.cosines.span().subspan(row * half, half),
                   workspace_.sines.span().subspan(row * half, half));
@@ -60,7 +61,7 @@ class Batch {
     const auto embedded = view(workspace_.embedded);
     const std::span<const std::int8_t> codes = model_.token_embedding.codes;
     for (std::size_t row = 0; row < rows_; ++row) {
-      const std::size_t token = input_.tokens[row];
+      const std::size_t token = tokens_[row].token;
       dequantize(kernels_, codes.subspan(token * width_, width_), model_.token_embedding.scales[token],
                  embedded.row(row));
     }
@@ -69,7 +70,7 @@ class Batch {
   void run_stack(const std::vector<TextLayerWeights>& stack, std::vector<KvCache> SequenceState::*caches, bool memory) {
     const auto row_caches = workspace_.row_caches.span().first(rows_);
     for (std::size_t layer = 0; layer < stack.size(); ++layer) {
-      for (std::size_t row = 0; row < rows_; ++row) row_caches[row] = &(input_.sequences[row]->*caches)[layer];
+      for (std::size_t row = 0; row < rows_; ++row) row_caches[row] = &(tokens_[row].sequence->*caches)[layer];
       run_text_layer(model_, stack[layer], row_caches, memory, workspace_, pool_);
     }
   }
@@ -81,7 +82,7 @@ class Batch {
     const auto query = view(workspace_.query);
     model_.fusion.query.apply(workspace_.quantized, query, pool_);
     const auto attended = view(workspace_.attended);
-    attend_to_image(model_, *input_.image, query, attended, workspace_, pool_);
+    attend_to_images(model_, tokens_, query, attended, workspace_, pool_);
     norm_and_quantize(model_, model_.fusion.output_norm, attended, attended, workspace_);
     const auto fused = view(workspace_.fused);
     model_.fusion.output.apply(workspace_.quantized, fused, pool_);
@@ -89,21 +90,42 @@ class Batch {
     layer_norm(kernels_, fused, model_.fusion_norm.gain, model_.fusion_norm.bias, model_.config.norm_epsilon, fused);
   }
 
-  void read_memory() {
-    const auto queries = view(workspace_.memory_query);
-    const auto retrieved = view(workspace_.retrieved);
-    const auto attention = Workspace::view(workspace_.attention, rows_, model_.config.memory_slots);
-    for (std::size_t row = 0; row < rows_; ++row) {
-      EpisodeState& episode = input_.sequences[row]->episode;
-      episode.query.advance(model_.config, *model_.memory, view(workspace_.fused).row(row), queries.row(row));
+  // Rows that share a memory and stand together read it in one product.
+  void read_memories() {
+    for (std::size_t first = 0; first < rows_;) {
+      std::size_t last = first + 1;
+      while (last < rows_ && tokens_[last].memory == tokens_[first].memory) ++last;
+      read_memory(first, last - first);
+      first = last;
+    }
+    quantize_activations(kernels_, view(workspace_.retrieved), workspace_.quantized_retrieved);
+  }
+
+  void read_memory(std::size_t first, std::size_t count) {
+    const auto rows_of = [&](AlignedBuffer<float>& buffer, std::size_t columns) {
+      return MatrixView<float>(buffer.span().subspan(first * columns, count * columns), count, columns);
+    };
+    const auto retrieved = rows_of(workspace_.retrieved, width_);
+    const EpisodicMemory* memory = tokens_[first].memory;
+    if (memory == nullptr) {
+      std::ranges::fill(retrieved.values, 0.0f);
+      return;
+    }
+    const auto queries = rows_of(workspace_.memory_query, width_);
+    for (std::size_t row = 0; row < count; ++row) {
+      EpisodeState& episode = tokens_[first + row].sequence->episode;
+      episode.query.advance(model_.config, *model_.memory, view(workspace_.fused).row(first + row), queries.row(row));
+    }
+    const auto attention = rows_of(workspace_.attention, model_.config.memory_slots);
+    memory->read(queries, attention, retrieved, pool_);
+    for (std::size_t row = 0; row < count; ++row) {
+      EpisodeState& episode = tokens_[first + row].sequence->episode;
       std::ranges::copy(queries.row(row), episode.last_query.begin());
-      input_.memory->read(queries.row(row), attention.row(row), retrieved.row(row));
       for (std::size_t slot = 0; slot < attention.columns; ++slot) {
         episode.attention_sum[slot] += static_cast<double>(attention.row(row)[slot]);
       }
       ++episode.reads;
     }
-    quantize_activations(kernels_, retrieved, workspace_.quantized_retrieved);
   }
 
   // The decoder's input h0, from E[x], F and r.
@@ -119,7 +141,7 @@ class Batch {
     quantize_activations(kernels_, view(workspace_.fused), workspace_.quantized);
     weights.fusion->apply(workspace_.quantized, projected, pool_);
     add(kernels_, view(workspace_.embedded).values, projected.values, hidden.values);
-    if (input_.memory == nullptr) return;
+    if (!memory_) return;
     weights.memory->apply(workspace_.quantized_retrieved, projected, pool_);
     add(kernels_, hidden.values, projected.values, hidden.values);
   }
@@ -134,7 +156,7 @@ class Batch {
       std::ranges::copy(view(workspace_.fused).row(row), target.subspan(width_).begin());
       if (columns == 2 * width_) continue;
       const auto memory_part = target.subspan(2 * width_);
-      if (input_.memory == nullptr) {
+      if (!memory_) {
         std::ranges::fill(memory_part, 0.0f);
       } else {
         std::ranges::copy(view(workspace_.retrieved).row(row), memory_part.begin());
@@ -145,17 +167,18 @@ class Batch {
 
   const BitmarModel& model_;
   const Kernels& kernels_;
-  const ForwardInput& input_;
+  std::span<const TokenRow> tokens_;
   Workspace& workspace_;
   ThreadPool* pool_;
   std::size_t rows_;
   std::size_t width_;
+  bool memory_;  // some row reads one
 };
 
 }  // namespace
 
-void forward(const BitmarModel& model, const ForwardInput& input, Workspace& workspace, ThreadPool* pool) {
-  Batch(model, input, workspace, pool).run();
+void forward(const BitmarModel& model, std::span<const TokenRow> rows, Workspace& workspace, ThreadPool* pool) {
+  Batch(model, rows, workspace, pool).run();
 }
 
 void compute_logits(const BitmarModel& model, Workspace& workspace, std::size_t first, std::size_t count,

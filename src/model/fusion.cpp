@@ -8,17 +8,14 @@
 namespace bitmar {
 namespace {
 
-// [tokens, heads * head_width] -> [heads, tokens, head_width].
-std::vector<float> by_head(MatrixView<const float> rows, std::size_t heads) {
-  const std::size_t head_width = rows.columns / heads;
-  std::vector<float> result(rows.values.size());
-  for (std::size_t head = 0; head < heads; ++head) {
-    for (std::size_t token = 0; token < rows.rows; ++token) {
-      std::ranges::copy(rows.row(token).subspan(head * head_width, head_width),
-                        result.begin() + static_cast<std::ptrdiff_t>((head * rows.rows + token) * head_width));
-    }
+// [null; V_img] [1 + N', d].
+std::vector<float> attended_tokens(const BitmarModel& model, MatrixView<const float> features, ThreadPool* pool) {
+  std::vector<float> attended = model.vision.null_token;
+  if (features.rows > 0) {
+    const std::vector<float> vision = compress_vision(model, features, pool);
+    attended.insert(attended.end(), vision.begin(), vision.end());
   }
-  return result;
+  return attended;
 }
 
 }  // namespace
@@ -45,21 +42,23 @@ std::vector<float> compress_vision(const BitmarModel& model, MatrixView<const fl
 }
 
 FusionContext::FusionContext(const BitmarModel& model, MatrixView<const float> features, ThreadPool* pool)
-    : head_width_(model.config.head_width()) {
-  std::vector<float> attended = model.vision.null_token;  // [1 + N', d]
-  if (features.rows > 0) {
-    const std::vector<float> vision = compress_vision(model, features, pool);
-    attended.insert(attended.end(), vision.begin(), vision.end());
-  }
+    : FusionContext(model, attended_tokens(model, features, pool), pool) {}
+
+FusionContext::FusionContext(const BitmarModel& model, const std::vector<float>& attended, ThreadPool* pool)
+    : tokens_(attended.size() / model.config.width), rows_(model.config.heads, model.config.head_width(), tokens_) {
   const std::size_t width = model.config.width;
-  tokens_ = attended.size() / width;
+  const std::size_t heads = model.config.heads;
   QuantizedActivations quantized;
   quantize_activations(*model.kernels, {attended, tokens_, width}, quantized);
-  std::vector<float> projected(attended.size());
-  model.fusion.key.apply(quantized, {projected, tokens_, width}, pool);
-  keys_ = by_head({projected, tokens_, width}, model.config.heads);
-  model.fusion.value.apply(quantized, {projected, tokens_, width}, pool);
-  values_ = by_head({projected, tokens_, width}, model.config.heads);
+  std::vector<float> keys(attended.size());
+  std::vector<float> values(attended.size());
+  model.fusion.key.apply(quantized, {keys, tokens_, width}, pool);
+  model.fusion.value.apply(quantized, {values, tokens_, width}, pool);
+  QuantizedActivations key_heads;
+  QuantizedActivations value_heads;
+  quantize_activations(*model.kernels, {keys, tokens_ * heads, width / heads}, key_heads);
+  quantize_activations(*model.kernels, {values, tokens_ * heads, width / heads}, value_heads);
+  for (std::size_t token = 0; token < tokens_; ++token) rows_.put(token, key_heads, value_heads, token);
 }
 
 }  // namespace bitmar

@@ -11,6 +11,7 @@
 
 #include "base/matrix_view.h"
 #include "base/thread_pool.h"
+#include "model/attention_rows.h"
 #include "model/weights.h"
 
 namespace bitmar {
@@ -21,19 +22,14 @@ class FusionContext {
   FusionContext(const BitmarModel& model, MatrixView<const float> features, ThreadPool* pool);
 
   [[nodiscard]] std::size_t tokens() const { return tokens_; }  // 1 + N'
-  // [tokens, head_width] of one head.
-  [[nodiscard]] std::span<const float> keys(std::size_t head) const { return head_rows(keys_, head); }
-  [[nodiscard]] std::span<const float> values(std::size_t head) const { return head_rows(values_, head); }
+  // All tokens of one head, for a query to be set.
+  [[nodiscard]] AttentionRange range(std::size_t head) const { return rows_.range(head, 0, tokens_); }
 
  private:
-  [[nodiscard]] std::span<const float> head_rows(const std::vector<float>& rows, std::size_t head) const {
-    return std::span(rows).subspan(head * tokens_ * head_width_, tokens_ * head_width_);
-  }
+  FusionContext(const BitmarModel& model, const std::vector<float>& attended, ThreadPool* pool);
 
-  std::size_t tokens_ = 0;
-  std::size_t head_width_ = 0;
-  std::vector<float> keys_;    // [heads, tokens, head_width]
-  std::vector<float> values_;  // [heads, tokens, head_width]
+  std::size_t tokens_;
+  AttentionRows rows_;
 };
 
 // V_img [N', d] of features [N, F].

@@ -4,93 +4,76 @@
 #include <cassert>
 
 namespace bitmar {
+namespace {
 
+constexpr std::size_t round_up(std::size_t value) {
+  return (value + kAttentionBlock - 1) / kAttentionBlock * kAttentionBlock;
+}
+
+}  // namespace
+
+// The ring is whole blocks, so that a position's place in its block, and with it the order of every sum, depends on
+// nothing but the position.
 CacheShape::CacheShape(const ModelConfig& config, std::size_t batch_tokens)
     : heads(config.heads),
       head_width(config.head_width()),
       sinks(config.sink_tokens),
       window(config.window_tokens),
       batch(std::max<std::size_t>(batch_tokens, 1)),
-      rows(full_rows()) {}
+      ring(round_up(window + batch)) {}
 
 CacheShape CacheShape::limited_to(std::uint64_t tokens) const {
   CacheShape limited = *this;
-  limited.rows = static_cast<std::size_t>(std::min<std::uint64_t>(full_rows(), std::max<std::uint64_t>(tokens, 1)));
+  limited.ring = round_up(static_cast<std::size_t>(std::min<std::uint64_t>(ring, std::max<std::uint64_t>(tokens, 1))));
   return limited;
 }
 
-std::size_t CacheShape::full_rows() const {
-  return sinks + window + std::max(batch, window / 4);
+std::size_t CacheShape::visible_rows() const {
+  return round_up(sinks) + round_up(window) + 2 * kAttentionBlock;
 }
 
 KvCache::KvCache(const CacheShape& shape)
     : shape_(shape),
-      keys_(shape.heads * shape.rows * shape.head_width),
-      values_(shape.heads * shape.rows * shape.head_width),
-      first_in_window_(shape.sinks) {}
+      sinks_(shape.heads, shape.head_width, shape.sinks),
+      window_(shape.heads, shape.head_width, shape.ring) {}
 
-std::size_t KvCache::rows_in_use() const {
-  if (length_ <= shape_.sinks) return static_cast<std::size_t>(length_);
-  return shape_.sinks + static_cast<std::size_t>(length_ - first_in_window_);
-}
-
-void KvCache::make_room(std::size_t tokens) {
-  assert(tokens <= shape_.batch);
-  if (rows_in_use() + tokens <= shape_.rows) return;
-  // The next query sees itself and the W - 1 tokens before it.
-  const std::size_t held = rows_in_use() - std::min(rows_in_use(), shape_.sinks);
-  const std::size_t kept = std::min(held, shape_.window - 1);
-  const std::size_t dropped = held - kept;
-  assert(rows_in_use() - dropped + tokens <= shape_.rows);
-  for (std::size_t head = 0; head < shape_.heads; ++head) {
-    for (auto* buffer : {&keys_, &values_}) {
-      float* window = buffer->data() + (head * shape_.rows + shape_.sinks) * shape_.head_width;
-      const float* first = window + dropped * shape_.head_width;
-      std::copy(first, first + kept * shape_.head_width, window);
-    }
-  }
-  first_in_window_ += dropped;
-}
-
-void KvCache::append(std::span<const float> key, std::span<const float> value) {
-  assert(key.size() == shape_.heads * shape_.head_width && value.size() == key.size());
-  const std::size_t row = rows_in_use();
-  assert(row < shape_.rows);
-  for (std::size_t head = 0; head < shape_.heads; ++head) {
-    const std::size_t target = (head * shape_.rows + row) * shape_.head_width;
-    std::ranges::copy(key.subspan(head * shape_.head_width, shape_.head_width), keys_.data() + target);
-    std::ranges::copy(value.subspan(head * shape_.head_width, shape_.head_width), values_.data() + target);
+void KvCache::append(const QuantizedActivations& keys, const QuantizedActivations& values, std::size_t token) {
+  if (length_ < shape_.sinks) {
+    sinks_.put(static_cast<std::size_t>(length_), keys, values, token);
+  } else {
+    window_.put(static_cast<std::size_t>(length_ % shape_.ring), keys, values, token);
   }
   ++length_;
 }
 
-void KvCache::clear() {
-  length_ = 0;
-  first_in_window_ = shape_.sinks;
-}
-
 void KvCache::copy_from(const KvCache& other) {
-  const std::size_t rows = other.rows_in_use();
-  assert(rows <= shape_.rows && shape_.heads == other.shape_.heads && shape_.head_width == other.shape_.head_width);
   assert(shape_.sinks == other.shape_.sinks && shape_.window == other.shape_.window);
-  for (std::size_t head = 0; head < shape_.heads; ++head) {
-    const std::size_t target = head * shape_.rows * shape_.head_width;
-    std::ranges::copy(other.keys(head).first(rows * shape_.head_width), keys_.data() + target);
-    std::ranges::copy(other.values(head).first(rows * shape_.head_width), values_.data() + target);
-  }
+  assert(shape_.ring == other.shape_.ring || other.length_ <= std::min(shape_.ring, other.shape_.ring));
+  sinks_.copy_first(other.sinks_, static_cast<std::size_t>(std::min<std::uint64_t>(other.length_, shape_.sinks)));
+  window_.copy_first(other.window_, static_cast<std::size_t>(std::min<std::uint64_t>(other.length_, shape_.ring)));
   length_ = other.length_;
-  first_in_window_ = other.first_in_window_;
 }
 
-KvCache::Visible KvCache::visible(std::uint64_t position) const {
-  assert(position < length_);
-  const auto sink_count = static_cast<std::size_t>(std::min<std::uint64_t>(position + 1, shape_.sinks));
-  if (position < shape_.sinks) return {sink_count, 0, 0};
+KvCache::Visible KvCache::visible(std::size_t head, std::uint64_t position) const {
+  assert(position < length_ && position + shape_.batch >= length_);
+  Visible seen;
+  if (shape_.sinks > 0) {
+    const auto sinks = static_cast<std::size_t>(std::min<std::uint64_t>(position + 1, shape_.sinks));
+    seen.ranges[seen.count++] = sinks_.range(head, 0, sinks);
+    seen.sink_ranges = 1;
+  }
+  if (position < shape_.sinks) return seen;
   const std::uint64_t oldest =
       std::max<std::uint64_t>(shape_.sinks, position + 1 - std::min<std::uint64_t>(position + 1, shape_.window));
-  assert(oldest >= first_in_window_);
-  return {sink_count, shape_.sinks + static_cast<std::size_t>(oldest - first_in_window_),
-          static_cast<std::size_t>(position + 1 - oldest)};
+  const auto begin = static_cast<std::size_t>(oldest % shape_.ring);
+  const auto end = static_cast<std::size_t>(position % shape_.ring) + 1;
+  if (begin < end) {
+    seen.ranges[seen.count++] = window_.range(head, begin, end);
+  } else {
+    seen.ranges[seen.count++] = window_.range(head, begin, shape_.ring);
+    seen.ranges[seen.count++] = window_.range(head, 0, end);
+  }
+  return seen;
 }
 
 }  // namespace bitmar

@@ -18,27 +18,33 @@ ModelConfig config_of(std::uint32_t sinks, std::uint32_t window) {
   return config;
 }
 
-// The key of a position, different in every head: its first number names the position.
-std::vector<float> key_of(std::uint64_t position) {
+// Scales name the position: the two heads of its key are (p + 1) and (p + 2) times 127, its values half of that.
+QuantizedActivations heads_of(std::uint64_t position, float factor) {
   const auto number = static_cast<float>(position);
-  return {number, 1, -number, 2};
+  const std::vector<float> heads{127 * factor * (number + 1), 0, 127 * factor * (number + 2), 0};
+  QuantizedActivations quantized;
+  quantize_activations(scalar_kernels(), {heads, 2, 2}, quantized);
+  return quantized;
 }
-std::vector<float> value_of(std::uint64_t position) {
-  const auto number = static_cast<float>(position) + 0.5f;
-  return {number, 1, -number, 2};
+
+void append(KvCache& cache, std::uint64_t position) {
+  cache.append(heads_of(position, 1.0f), heads_of(position, 0.5f), 0);
 }
 
 // The positions whose keys the query at `position` sees, in order.
 std::vector<std::uint64_t> seen_positions(const KvCache& cache, std::uint64_t position) {
-  const auto seen = cache.visible(position);
   std::vector<std::uint64_t> positions;
-  for (std::size_t i = 0; i < seen.sink_count + seen.window_count; ++i) {
-    const std::size_t row = i < seen.sink_count ? i : seen.window_row + i - seen.sink_count;
-    const float number = cache.keys(0)[row * 2];
-    EXPECT_EQ(cache.keys(1)[row * 2], -number);
-    EXPECT_EQ(cache.values(0)[row * 2], number + 0.5f);
-    EXPECT_EQ(cache.values(1)[row * 2], -number - 0.5f);
-    positions.push_back(static_cast<std::uint64_t>(number));
+  const auto seen = cache.visible(0, position);
+  const auto other_head = cache.visible(1, position);
+  EXPECT_EQ(seen.count, other_head.count);
+  for (std::size_t i = 0; i < seen.count; ++i) {
+    const AttentionRange& range = seen.ranges[i];
+    for (std::size_t row = range.begin; row < range.end; ++row) {
+      EXPECT_EQ(other_head.ranges[i].key_scales[row], range.key_scales[row] + 1);
+      EXPECT_EQ(range.value_scales[row], range.key_scales[row] / 2);
+      EXPECT_EQ(other_head.ranges[i].value_scales[row], other_head.ranges[i].key_scales[row] / 2);
+      positions.push_back(static_cast<std::uint64_t>(range.key_scales[row]) - 1);
+    }
   }
   return positions;
 }
@@ -60,8 +66,7 @@ TEST(KvCache, KeepsSinksAndWindowThroughManyWraps) {
         const std::size_t bytes = cache.memory_bytes();
         while (cache.length() < 100) {
           const std::uint64_t first = cache.length();
-          cache.make_room(batch);
-          for (std::size_t i = 0; i < batch; ++i) cache.append(key_of(first + i), value_of(first + i));
+          for (std::size_t i = 0; i < batch; ++i) append(cache, first + i);
           for (std::uint64_t position = first; position < cache.length(); ++position) {
             ASSERT_EQ(seen_positions(cache, position), expected_positions(config, position))
                 << "S=" << sinks << " W=" << window << " batch=" << batch << " position=" << position;
@@ -73,18 +78,29 @@ TEST(KvCache, KeepsSinksAndWindowThroughManyWraps) {
   }
 }
 
+TEST(KvCache, APositionHasTheSamePlaceInItsBlockInEveryCache) {
+  const ModelConfig config = config_of(2, 7);
+  for (const std::size_t batch : {1u, 5u, 40u}) {
+    KvCache cache(CacheShape(config, batch));
+    for (std::uint64_t position = 0; position < 300; ++position) {
+      append(cache, position);
+      const auto seen = cache.visible(0, position);
+      const AttentionRange& newest = seen.ranges[seen.count - 1];
+      EXPECT_EQ((newest.end - 1) % kAttentionBlock, position % kAttentionBlock);
+    }
+  }
+}
+
 TEST(KvCache, ACopyGoesOnAsTheOriginal) {
   const ModelConfig config = config_of(2, 5);
   KvCache original(CacheShape(config, 4));
   for (std::uint64_t position = 0; position < 23; ++position) {
-    original.make_room(1);
-    original.append(key_of(position), value_of(position));
+    append(original, position);
   }
   KvCache copy(CacheShape(config, 4).limited_to(40));
   copy.copy_from(original);
   for (std::uint64_t position = 23; position < 40; ++position) {
-    copy.make_room(1);
-    copy.append(key_of(position), value_of(position));
+    append(copy, position);
     EXPECT_EQ(seen_positions(copy, position), expected_positions(config, position));
   }
 }
@@ -92,16 +108,14 @@ TEST(KvCache, ACopyGoesOnAsTheOriginal) {
 TEST(KvCache, AShortStreamTakesLessMemory) {
   const CacheShape shape(config_of(2, 500), 4);
   KvCache cache(shape.limited_to(6));
-  EXPECT_EQ(cache.memory_bytes(), 2u * 6u * 4u * sizeof(float));
+  EXPECT_LT(cache.memory_bytes(), KvCache(shape).memory_bytes() / 10);
   for (std::uint64_t position = 0; position < 6; ++position) {
-    cache.make_room(1);
-    cache.append(key_of(position), value_of(position));
+    append(cache, position);
   }
   EXPECT_THAT(seen_positions(cache, 5), ::testing::ElementsAre(0, 1, 2, 3, 4, 5));
   cache.clear();
   EXPECT_EQ(cache.length(), 0u);
-  cache.make_room(1);
-  cache.append(key_of(0), value_of(0));
+  append(cache, 0);
   EXPECT_THAT(seen_positions(cache, 0), ::testing::ElementsAre(0));
 }
 

@@ -8,15 +8,6 @@
 namespace bitmar {
 namespace {
 
-void append_to_caches(std::span<KvCache* const> caches, MatrixView<const float> key, MatrixView<const float> value) {
-  for (std::size_t first = 0; first < caches.size();) {
-    std::size_t last = first + 1;
-    while (last < caches.size() && caches[last] == caches[first]) ++last;
-    caches[first]->make_room(last - first);
-    for (; first < last; ++first) caches[first]->append(key.row(first), value.row(first));
-  }
-}
-
 // Rotates queries and keys to their positions, and a second copy of the queries to the clamped ones.
 void rotate_rows(const BitmarModel& model, MatrixView<float> query, MatrixView<float> sink_query, MatrixView<float> key,
                  Workspace& workspace) {
@@ -54,7 +45,7 @@ void run_attention(const BitmarModel& model, const TextLayerWeights& weights, st
 
   const auto sink_query = Workspace::view(workspace.sink_query, rows, width);
   rotate_rows(model, query, sink_query, key, workspace);
-  append_to_caches(caches, key, value);
+  append_to_caches(model, caches, key, value, workspace);
   const auto attended = Workspace::view(workspace.attended, rows, width);
   attend_to_caches(model, caches, workspace.positions.span().first(rows), query, sink_query, attended, workspace, pool);
 

@@ -7,9 +7,13 @@ namespace bitmar {
 Workspace::Workspace(const ModelConfig& config, std::size_t rows, std::size_t threads)
     : quantized(rows, std::max<std::size_t>({config.width * 3ull, config.ffn_hidden})),
       quantized_retrieved(rows, config.width),
+      quantized_query(rows * config.heads, config.head_width()),
+      quantized_sink_query(rows * config.heads, config.head_width()),
+      quantized_key(rows * config.heads, config.head_width()),
+      quantized_value(rows * config.heads, config.head_width()),
       rows_(rows),
       threads_(std::max<std::size_t>(threads, 1)),
-      keys_(config.cache_tokens()) {
+      keys_(CacheShape(config, rows).visible_rows()) {
   const std::size_t width = config.width;
   for (auto* buffer : {&embedded, &hidden, &normed, &query, &sink_query, &key, &value, &attended, &projected, &fused,
                        &memory_query, &retrieved}) {
@@ -26,7 +30,8 @@ Workspace::Workspace(const ModelConfig& config, std::size_t rows, std::size_t th
   scores_.resize(threads_ * keys_);
 }
 
-void Workspace::reserve_keys(std::size_t keys) {
+void Workspace::reserve_image(std::size_t tokens) {
+  const std::size_t keys = (tokens + kAttentionBlock - 1) / kAttentionBlock * kAttentionBlock;
   if (keys <= keys_) return;
   keys_ = keys;
   scores_.resize(threads_ * keys_);

@@ -19,8 +19,8 @@ class Workspace {
   // threads: how many may attend at once.
   Workspace(const ModelConfig& config, std::size_t rows, std::size_t threads);
 
-  // Makes place for attention over `keys` keys (an image of many patches); the caches' windows always fit.
-  void reserve_keys(std::size_t keys);
+  // Makes place for attention over an image of `tokens` tokens; the caches' windows always fit.
+  void reserve_image(std::size_t tokens);
 
   [[nodiscard]] std::size_t rows() const { return rows_; }
   [[nodiscard]] std::size_t threads() const { return threads_; }
@@ -55,6 +55,11 @@ class Workspace {
   AlignedBuffer<KvCache*> row_caches;      // [rows]: of the layer that runs
   QuantizedActivations quantized;
   QuantizedActivations quantized_retrieved;
+  // One row a head: [rows * heads, head_width].
+  QuantizedActivations quantized_query;
+  QuantizedActivations quantized_sink_query;
+  QuantizedActivations quantized_key;
+  QuantizedActivations quantized_value;
 
  private:
   std::size_t rows_;

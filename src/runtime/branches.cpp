@@ -25,7 +25,7 @@ Branches::Branches(Session& session, std::size_t count, std::size_t maximum_toke
     states_.back().copy_from(*session.sequence_);
   }
   std::iota(place_.begin(), place_.end(), std::size_t{0});
-  workspace_.reserve_keys(session.context_->tokens());
+  workspace_.reserve_image(session.context_->tokens());
 }
 
 // Finds a state for each branch: a parent's first child takes over its state, further children copy it into states
@@ -52,11 +52,12 @@ void Branches::place(std::span<const std::uint32_t> parents) {
 MatrixView<const float> Branches::step(std::span<const std::uint32_t> parents, std::span<const TokenId> tokens) {
   assert(parents.size() == tokens.size() && tokens.size() <= states_.size());
   place(parents);
-  for (std::size_t i = 0; i < tokens.size(); ++i) rows_[i] = &states_[place_[i]];
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    rows_[i] = session_.row_of(tokens[i]);
+    rows_[i].sequence = &states_[place_[i]];
+  }
   const BitmarModel& model = session_.engine().model();
-  const ForwardInput input{tokens, std::span(rows_).first(tokens.size()), &*session_.context_,
-                           session_.readable_memory()};
-  forward(model, input, workspace_, session_.pool_.get());
+  forward(model, std::span(rows_).first(tokens.size()), workspace_, session_.pool_.get());
   const std::size_t vocabulary = model.config.vocabulary;
   const MatrixView<float> logits{std::span(logits_).first(tokens.size() * vocabulary), tokens.size(), vocabulary};
   compute_logits(model, workspace_, 0, tokens.size(), logits, session_.pool_.get());

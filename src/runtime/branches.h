@@ -33,7 +33,7 @@ class Branches {
   std::vector<std::size_t> place_;     // which state is branch i
   std::vector<std::size_t> next_place_;
   std::vector<bool> taken_;
-  std::vector<SequenceState*> rows_;
+  std::vector<TokenRow> rows_;
   Workspace workspace_;
   std::vector<float> logits_;  // [count, V]
 };

@@ -23,7 +23,7 @@ Session::Session(std::shared_ptr<const Engine> engine, const SessionOptions& opt
   if (options_.threads > 1) pool_ = std::make_unique<ThreadPool>(options_.threads);
   sequence_ = std::make_unique<SequenceState>(model.config, CacheShape(model.config, kBatchTokens));
   workspace_ = std::make_unique<Workspace>(model.config, kBatchTokens, options_.threads);
-  rows_.assign(kBatchTokens, sequence_.get());
+  rows_.resize(kBatchTokens);
   logits_.resize(model.config.vocabulary);
   if (readable_memory() != nullptr) last_attention_.resize(model.config.memory_slots);
   clear_image();
@@ -43,7 +43,7 @@ const EpisodicMemory* Session::readable_memory() const {
 
 void Session::set_context(MatrixView<const float> features) {
   context_.emplace(engine_->model(), features, pool_.get());
-  workspace_->reserve_keys(context_->tokens());
+  workspace_->reserve_image(context_->tokens());
 }
 
 void Session::clear_image() {
@@ -94,10 +94,14 @@ Result<void> Session::check_tokens(std::span<const TokenId> tokens) const {
   return {};
 }
 
+TokenRow Session::row_of(TokenId token) {
+  return {token, sequence_.get(), &*context_, readable_memory()};
+}
+
 void Session::run(std::span<const TokenId> tokens) {
-  const ForwardInput input{tokens, std::span(rows_).first(tokens.size()), &*context_, readable_memory()};
-  forward(engine_->model(), input, *workspace_, pool_.get());
-  if (input.memory != nullptr) {
+  for (std::size_t row = 0; row < tokens.size(); ++row) rows_[row] = row_of(tokens[row]);
+  forward(engine_->model(), std::span(rows_).first(tokens.size()), *workspace_, pool_.get());
+  if (rows_.front().memory != nullptr) {
     const std::size_t slots = last_attention_.size();
     std::ranges::copy(workspace_->attention.span().subspan((tokens.size() - 1) * slots, slots),
                       last_attention_.begin());

@@ -101,6 +101,8 @@ class Session {
   Session(std::shared_ptr<const Engine> engine, const SessionOptions& options);
   Result<void> check_tokens(std::span<const TokenId> tokens) const;
   [[nodiscard]] const EpisodicMemory* readable_memory() const;
+  // The next token of this session, for a batch.
+  [[nodiscard]] TokenRow row_of(TokenId token);
   // Runs one batch of at most workspace_.rows() tokens.
   void run(std::span<const TokenId> tokens);
   void set_context(MatrixView<const float> features);
@@ -113,7 +115,7 @@ class Session {
   std::optional<FusionContext> context_;
   std::optional<ImageEncoder> encoder_;  // made at the first image
   std::optional<Memory> memory_;         // made at the first use; until then the engine's own is read
-  std::vector<SequenceState*> rows_;     // the sequence of each row of a batch
+  std::vector<TokenRow> rows_;           // of a batch
   std::vector<float> logits_;            // [V]
   std::vector<float> score_logits_;      // [kScoreRows, V], made at the first score()
   std::vector<float> last_attention_;    // a_t [K]

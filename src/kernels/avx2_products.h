@@ -1,22 +1,28 @@
-// Ternary products on AVX2.
+// Integer products on AVX2. For avx2.cpp only; the layouts are those of tile_packing.h with 8 lanes.
 //
-// Packed layout: tiles of 32 rows; in a tile, groups of 4 columns; a group is 32 bytes, byte 4 * lane + j for column j
-// of the group. Its bit pair p holds value + 1 (0, 1 or 2) of row 8 * p + lane. One 32-bit lane is thus four columns of
-// one row, and the same four activations, broadcast, meet all 32 rows.
+// Ternary: a product of unsigned codes and activations goes through `maddubs` (two products summed in 16 bits) into
+// 16-bit sums. These wrap, which does not matter: a sum starts at minus the block's activation sum (the "+ 1" of every
+// code), so the final value is sum(value * activation), and that fits. Bit pairs 1 and 3 stay in place, 4 times too
+// large; of 128 columns a 16-bit half sees 64, so the bound is 4 * 64 * 127 = 32512.
 //
-// A product of unsigned codes and activations goes through `maddubs` (two products summed in 16 bits) into 16-bit sums.
-// These wrap, which does not matter: a sum starts at minus the block's activation sum (the "+ 1" of every code), so the
-// final value is sum(value * activation), and that fits. Bit pairs 1 and 3 stay in place, 4 times too large; of 128
-// columns a 16-bit half sees 64, so the bound is 4 * 64 * 127 = 32512.
-#include "kernels/avx2_parts.h"
-
-#if defined(__x86_64__)
-
-#include <cfloat>
-#include <cstring>
+// Int8: `maddubs` saturates where two products exceed 16 bits, so the weights go in by magnitude and the activations
+// carry the sign: 2 * 127 * 127 = 32258 fits, and the sums are exact.
+#pragma once
 
 namespace bitmar::avx2 {
 namespace {
+
+// Up to eight floats, missing ones 0; masked stores are slow, so the whole vector has its own path.
+BITMAR_TARGET inline __m256 load_lanes(const float* values, std::size_t count) {
+  return count >= 8 ? _mm256_loadu_ps(values) : _mm256_maskload_ps(values, first_lanes(static_cast<int>(count)));
+}
+BITMAR_TARGET inline void store_lanes(float* values, std::size_t count, __m256 v) {
+  if (count >= 8) {
+    _mm256_storeu_ps(values, v);
+  } else {
+    _mm256_maskstore_ps(values, first_lanes(static_cast<int>(count)), v);
+  }
+}
 
 constexpr std::size_t kTileRows = 32;
 constexpr std::size_t kGroupBytes = 32;                // 32 rows of 4 columns
@@ -24,14 +30,10 @@ constexpr std::size_t kBlockGroups = kSumColumns / 4;  // between two widenings,
 constexpr std::size_t kUnpackedGroups = 128;           // and with unpacked codes: 256 * 127 = 32512
 constexpr std::size_t kGemmTokens = 6;                 // 6 tokens by 16 rows fill 12 of 16 registers
 
-std::size_t groups_of(std::size_t columns) {
-  return (columns + kColumnAlignment - 1) / kColumnAlignment * (kColumnAlignment / 4);
-}
-
 // sum += codes * x: unsigned by signed bytes, pairs added in 16 bits. One piece of assembly, because compilers
 // otherwise compute many products ahead of their additions, run out of registers and keep the sums in memory (GCC 12:
 // half the speed).
-BITMAR_AVX2 inline void multiply_add(__m256i& sum, __m256i codes, __m256i x) {
+BITMAR_TARGET inline void multiply_add(__m256i& sum, __m256i codes, __m256i x) {
   __m256i product;
   asm("vpmaddubsw %[x], %[codes], %[product]\n\tvpaddw %[product], %[sum], %[sum]"
       : [sum] "+x"(sum), [product] "=&x"(product)
@@ -47,7 +49,7 @@ struct Output {
 };
 
 // The last rows of a matrix, fewer than eight; out of line, to keep its masks out of everyone's registers.
-BITMAR_AVX2 __attribute__((noinline)) void store_last_rows(const Output& out, std::size_t token, std::size_t row,
+BITMAR_TARGET __attribute__((noinline)) void store_last_rows(const Output& out, std::size_t token, std::size_t row,
                                                            __m256 result) {
   if (row >= out.row_end) return;
   const std::size_t count = out.row_end - row;
@@ -56,7 +58,7 @@ BITMAR_AVX2 __attribute__((noinline)) void store_last_rows(const Output& out, st
 }
 
 // Scales and stores the finished sums of rows [row, row + 8), as many as there are.
-BITMAR_AVX2 inline void store_rows(const Output& out, std::size_t token, std::size_t row, __m256i sums) {
+BITMAR_TARGET inline void store_rows(const Output& out, std::size_t token, std::size_t row, __m256i sums) {
   const __m256 scale = _mm256_set1_ps(out.weights->scale * out.x->inverse_scales[token]);
   __m256 result = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), scale);
   if (row + 8 > out.row_end) [[unlikely]]
@@ -66,7 +68,7 @@ BITMAR_AVX2 inline void store_rows(const Output& out, std::size_t token, std::si
 }
 
 // One tile times one token, codes used where they lie.
-BITMAR_AVX2 void tile_times_token(const Output& out, const std::uint8_t* tile, std::size_t row, std::size_t token) {
+BITMAR_TARGET void tile_times_token(const Output& out, const std::uint8_t* tile, std::size_t row, std::size_t token) {
   const std::size_t groups = out.x->stride / 4;
   const std::int8_t* codes = out.x->codes + token * out.x->stride;
   const std::int16_t* column_sums = out.x->column_sums + token * 2 * sum_blocks(out.x->stride);
@@ -119,7 +121,7 @@ BITMAR_AVX2 void tile_times_token(const Output& out, const std::uint8_t* tile, s
 }
 
 // Codes of `groups` groups as whole bytes: [group, bit pair, 32].
-BITMAR_AVX2 void unpack(const std::uint8_t* tile, std::size_t groups, std::uint8_t* unpacked) {
+BITMAR_TARGET void unpack(const std::uint8_t* tile, std::size_t groups, std::uint8_t* unpacked) {
   const __m256i mask = _mm256_set1_epi8(0x03);
   auto* target = reinterpret_cast<__m256i*>(unpacked);
   for (std::size_t group = 0; group < groups; ++group) {
@@ -141,7 +143,7 @@ struct Block {
   bool last;   // sums are complete afterwards
 };
 
-BITMAR_AVX2 inline void finish_rows(const Output& out, const Block& block, std::size_t token, std::size_t row,
+BITMAR_TARGET inline void finish_rows(const Output& out, const Block& block, std::size_t token, std::size_t row,
                                     __m256i sums) {
   if (row >= out.row_end) return;
   float* waiting = out.values + token * out.weights->rows + row;
@@ -157,7 +159,7 @@ BITMAR_AVX2 inline void finish_rows(const Output& out, const Block& block, std::
 // The inner loop alone, so that its 12 sums stay in registers: 16 rows (two bit pairs) by kTokens tokens. `starts`
 // holds each token's four bytes to begin with, `results` takes the int32 sums, [token, 2, 8].
 template <std::size_t kTokens>
-BITMAR_AVX2 __attribute__((noinline)) void multiply_block(const std::uint8_t* codes, std::size_t groups,
+BITMAR_TARGET __attribute__((noinline)) void multiply_block(const std::uint8_t* codes, std::size_t groups,
                                                           const std::int8_t* x, std::size_t stride,
                                                           const std::int32_t* starts, __m256i* results) {
   __m256i sums[kTokens][2];
@@ -183,7 +185,7 @@ BITMAR_AVX2 __attribute__((noinline)) void multiply_block(const std::uint8_t* co
 }
 
 template <std::size_t kTokens>
-BITMAR_AVX2 void block_times_tokens(const Output& out, const Block& block, std::size_t row, std::size_t token) {
+BITMAR_TARGET void block_times_tokens(const Output& out, const Block& block, std::size_t row, std::size_t token) {
   const std::size_t stride = out.x->stride;
   const std::int8_t* x = out.x->codes + token * stride + block.first_group * 4;
   std::int32_t starts[kTokens];
@@ -207,7 +209,7 @@ BITMAR_AVX2 void block_times_tokens(const Output& out, const Block& block, std::
   }
 }
 
-BITMAR_AVX2 void tile_times_tokens(const Output& out, const std::uint8_t* tile, std::size_t row) {
+BITMAR_TARGET void tile_times_tokens(const Output& out, const std::uint8_t* tile, std::size_t row) {
   alignas(64) std::uint8_t unpacked[kUnpackedGroups * 4 * kGroupBytes];
   const std::size_t groups = out.x->stride / 4;
   for (std::size_t first = 0; first < groups; first += kUnpackedGroups) {
@@ -240,28 +242,7 @@ BITMAR_AVX2 void tile_times_tokens(const Output& out, const std::uint8_t* tile, 
   }
 }
 
-}  // namespace
-
-std::size_t ternary_packed_bytes(std::size_t rows, std::size_t columns) {
-  return (rows + kTileRows - 1) / kTileRows * groups_of(columns) * kGroupBytes;
-}
-
-void ternary_pack(const std::int8_t* codes, std::size_t rows, std::size_t columns, std::uint8_t* packed) {
-  const std::size_t groups = groups_of(columns);
-  for (std::size_t i = 0; i < ternary_packed_bytes(rows, columns); ++i) packed[i] = 0x55;  // value 0 everywhere
-  for (std::size_t r = 0; r < rows; ++r) {
-    std::uint8_t* lane = packed + r / kTileRows * groups * kGroupBytes + r % 8 * 4;
-    const std::size_t shift = r % kTileRows / 8 * 2;
-    for (std::size_t c = 0; c < columns; ++c) {
-      // 01 becomes value + 1 by exclusive or: 01 ^ 01 = 0 for -1, 01 ^ 00 = 1 for 0, 01 ^ 11 = 2 for 1.
-      const std::size_t change = codes[r * columns + c] == 0 ? 0 : codes[r * columns + c] < 0 ? 1 : 3;
-      std::uint8_t& byte = lane[c / 4 * kGroupBytes + c % 4];
-      byte = static_cast<std::uint8_t>(byte ^ (change << shift));
-    }
-  }
-}
-
-BITMAR_AVX2 void ternary_linear(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
+BITMAR_TARGET void ternary_linear(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
                                 std::size_t row_end, float* out) {
   // From this many tokens on, unpacking once for all of them is cheaper.
   constexpr std::size_t kUnpackTokens = 3;
@@ -277,51 +258,80 @@ BITMAR_AVX2 void ternary_linear(const PackedMatrix* weights, const ActivationRow
   }
 }
 
-BITMAR_AVX2 float quantize_row(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes,
-                               std::int16_t* column_sums) {
-  const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
-  __m256 maximum = _mm256_setzero_ps();
-  for (std::size_t c = 0; c < columns; c += 8) {
-    const __m256 values = _mm256_maskload_ps(x + c, first_lanes(columns - c));
-    maximum = _mm256_max_ps(maximum, _mm256_and_ps(values, magnitude));
-  }
-  __m128 quad = _mm_max_ps(_mm256_castps256_ps128(maximum), _mm256_extractf128_ps(maximum, 1));
-  quad = _mm_max_ps(quad, _mm_movehl_ps(quad, quad));
-  const float largest = _mm_cvtss_f32(_mm_max_ss(quad, _mm_movehdup_ps(quad)));
-  const float scale = 127.0f / largest;
-  const bool usable = scale <= FLT_MAX;
-  const __m256 factor = _mm256_set1_ps(usable ? scale : 0.0f);
-  const __m256 limit = _mm256_set1_ps(127.0f);
-  const __m256 negative_limit = _mm256_set1_ps(-127.0f);
-  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-  for (std::size_t first = 0; first < stride; first += kSumColumns) {
-    __m256i sums = _mm256_setzero_si256();
-    for (std::size_t c = first; c < stride && c < first + kSumColumns; c += 32) {
-      __m256i rounded[4];
-#pragma GCC unroll 4
-      for (std::size_t i = 0; i < 4; ++i) {
-        const std::size_t at = c + 8 * i;
-        const __m256i lanes = first_lanes(at < columns ? columns - at : 0);
-        __m256 values = _mm256_mul_ps(_mm256_maskload_ps(x + (at < columns ? at : 0), lanes), factor);
-        values = _mm256_min_ps(_mm256_max_ps(values, negative_limit), limit);
-        rounded[i] = _mm256_and_si256(_mm256_cvtps_epi32(values), lanes);
-      }
-      const __m256i packed =
-          _mm256_packs_epi16(_mm256_packs_epi32(rounded[0], rounded[1]), _mm256_packs_epi32(rounded[2], rounded[3]));
-      const __m256i ordered = _mm256_permutevar8x32_epi32(packed, order);
-      _mm256_store_si256(reinterpret_cast<__m256i*>(codes + c), ordered);
-      sums = _mm256_add_epi16(sums, _mm256_maddubs_epi16(_mm256_set1_epi8(1), ordered));
-    }
-    __m128i both = _mm_add_epi16(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
-    both = _mm_add_epi16(both, _mm_unpackhi_epi64(both, both));
-    both = _mm_add_epi16(both, _mm_shuffle_epi32(both, 1));
-    const int word = _mm_cvtsi128_si32(both);
-    std::memcpy(column_sums, &word, sizeof word);
-    column_sums += 2;
-  }
-  return usable ? largest / 127.0f : 0.0f;
+constexpr std::size_t kInt8Panel = 16;  // rows: two registers of 8
+constexpr std::size_t kInt8Tokens = 4;
+
+struct Int8Job {
+  const PackedMatrix* weights;
+  const ActivationRows* x;
+  std::size_t row_end;
+  float* out;  // [tokens, rows]
+};
+
+BITMAR_TARGET inline void store_int8_rows(const Int8Job& job, std::size_t token, std::size_t row, __m256i sums) {
+  if (row >= job.row_end) return;
+  const std::size_t count = job.row_end - row;
+  const __m256 inverse = _mm256_set1_ps(job.x->inverse_scales[token]);
+  const __m256 scale = _mm256_mul_ps(load_lanes(job.weights->row_scales + row, count), inverse);
+  __m256 result = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), scale);
+  if (job.weights->bias != nullptr) result = _mm256_add_ps(result, load_lanes(job.weights->bias + row, count));
+  store_lanes(job.out + token * job.weights->rows + row, count, result);
 }
 
-}  // namespace bitmar::avx2
+template <std::size_t kTokens>
+BITMAR_TARGET void int8_rows_times_tokens(const Int8Job& job, std::size_t row, std::size_t token) {
+  const std::size_t stride = job.x->stride;
+  const std::uint8_t* panel = job.weights->data + row * stride;
+  const std::int8_t* x = job.x->codes + token * stride;
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i sums[kTokens][2];
+#pragma GCC unroll 4
+  for (std::size_t t = 0; t < kTokens; ++t) sums[t][0] = sums[t][1] = _mm256_setzero_si256();
+  for (std::size_t c = 0; c < stride; c += 4) {
+    const auto* group = reinterpret_cast<const __m256i*>(panel + c * kInt8Panel);
+    const __m256i w0 = _mm256_load_si256(group);
+    const __m256i w1 = _mm256_load_si256(group + 1);
+    const __m256i magnitude0 = _mm256_abs_epi8(w0);
+    const __m256i magnitude1 = _mm256_abs_epi8(w1);
+#pragma GCC unroll 4
+    for (std::size_t t = 0; t < kTokens; ++t) {
+      const __m256i broadcast = broadcast4(x + t * stride + c);
+      const __m256i pairs0 = _mm256_maddubs_epi16(magnitude0, _mm256_sign_epi8(broadcast, w0));
+      const __m256i pairs1 = _mm256_maddubs_epi16(magnitude1, _mm256_sign_epi8(broadcast, w1));
+      sums[t][0] = _mm256_add_epi32(sums[t][0], _mm256_madd_epi16(pairs0, ones));
+      sums[t][1] = _mm256_add_epi32(sums[t][1], _mm256_madd_epi16(pairs1, ones));
+    }
+  }
+#pragma GCC unroll 4
+  for (std::size_t t = 0; t < kTokens; ++t) {
+    store_int8_rows(job, token + t, row, sums[t][0]);
+    store_int8_rows(job, token + t, row + 8, sums[t][1]);
+  }
+}
 
-#endif
+BITMAR_TARGET void int8_linear(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
+                             std::size_t row_end, float* out) {
+  const Int8Job job{weights, x, row_end, out};
+  for (std::size_t row = row_begin; row < row_end; row += kInt8Panel) {
+    std::size_t token = 0;
+    for (; token + kInt8Tokens <= x->tokens; token += kInt8Tokens) {
+      int8_rows_times_tokens<kInt8Tokens>(job, row, token);
+    }
+    switch (x->tokens - token) {
+      case 3:
+        int8_rows_times_tokens<3>(job, row, token);
+        break;
+      case 2:
+        int8_rows_times_tokens<2>(job, row, token);
+        break;
+      case 1:
+        int8_rows_times_tokens<1>(job, row, token);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bitmar::avx2

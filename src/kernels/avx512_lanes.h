@@ -1,0 +1,160 @@
+// The lanes of lane_kernels.h on AVX-512 with VNNI: one register of 16. For avx512.cpp only.
+#pragma once
+
+#define BITMAR_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
+
+namespace bitmar::avx512 {
+namespace {
+
+using Floats = __m512;
+using Ints = __m512i;
+
+constexpr std::size_t kLinearTokens = 6;
+constexpr std::size_t kLinearPanels = 4;
+constexpr std::size_t kVectorPanels = 8;
+constexpr std::size_t kWeightBlockBytes = 32;  // 16 high bytes, 16 low bytes
+
+BITMAR_TARGET inline __mmask16 first_lanes(std::size_t count) {
+  return static_cast<__mmask16>((1u << count) - 1u);
+}
+
+BITMAR_TARGET inline Floats zeros() { return _mm512_setzero_ps(); }
+BITMAR_TARGET inline Floats spread(float value) { return _mm512_set1_ps(value); }
+BITMAR_TARGET inline Floats load(const float* values) { return _mm512_loadu_ps(values); }
+BITMAR_TARGET inline Floats load_first(const float* values, std::size_t count) {
+  return _mm512_maskz_loadu_ps(first_lanes(count), values);
+}
+BITMAR_TARGET inline void store(float* values, Floats v) { _mm512_storeu_ps(values, v); }
+BITMAR_TARGET inline void store_first(float* values, std::size_t count, Floats v) {
+  _mm512_mask_storeu_ps(values, first_lanes(count), v);
+}
+BITMAR_TARGET inline Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
+BITMAR_TARGET inline Floats sub(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
+BITMAR_TARGET inline Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+BITMAR_TARGET inline Floats div(Floats a, Floats b) { return _mm512_div_ps(a, b); }
+BITMAR_TARGET inline Floats max(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+BITMAR_TARGET inline Floats min(Floats a, Floats b) { return _mm512_min_ps(a, b); }
+BITMAR_TARGET inline Floats magnitude(Floats a) { return _mm512_abs_ps(a); }
+BITMAR_TARGET inline Floats round_even(Floats a) {
+  return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+BITMAR_TARGET inline Floats where_not_below(Floats value, Floats x, Floats bound) {
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, bound, _CMP_GE_OQ), value);
+}
+BITMAR_TARGET inline Ints to_ints(Floats integral) { return _mm512_cvtps_epi32(integral); }
+BITMAR_TARGET inline Floats to_floats(Ints v) { return _mm512_cvtepi32_ps(v); }
+BITMAR_TARGET inline Floats add_exponent(Floats value, Ints exponent) {
+  return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(value), _mm512_slli_epi32(exponent, 23)));
+}
+BITMAR_TARGET inline __m128 four_sums(Floats v) {
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+  return _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+}
+BITMAR_TARGET inline void fold_to_four(Floats v, float* four) { _mm_storeu_ps(four, four_sums(v)); }
+BITMAR_TARGET inline float sum_lanes(Floats v) {
+  const __m128 four = four_sums(v);
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+BITMAR_TARGET inline float max_lanes(Floats v) {
+  const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+BITMAR_TARGET inline unsigned any_equal(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+BITMAR_TARGET inline Floats widen_codes(const std::int8_t* codes, std::size_t count) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(first_lanes(count), codes)));
+}
+BITMAR_TARGET inline void store_codes(std::int8_t* codes, Ints v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(codes), _mm512_cvtepi32_epi8(v));
+}
+
+BITMAR_TARGET inline __m512i broadcast4(const void* bytes) {
+  int word;
+  __builtin_memcpy(&word, bytes, sizeof word);
+  return _mm512_set1_epi32(word);
+}
+
+// Keys as unsigned bytes key + 128; the sum starts at minus 128 times that of the query.
+class KeyQuery {
+ public:
+  BITMAR_TARGET KeyQuery(const std::int8_t* codes, std::size_t width) : codes_(codes), width_(width) {
+    int sum = 0;
+    for (std::size_t i = 0; i < width; ++i) sum += codes[i];
+    start_ = _mm512_set1_epi32(-128 * sum);
+  }
+  BITMAR_TARGET inline Ints sums(const std::int8_t* keys) const {
+    const __m512i flip = _mm512_set1_epi8(-128);
+    __m512i total = start_;
+    for (std::size_t i = 0; i < width_; i += 4) {
+      const __m512i flipped = _mm512_xor_si512(_mm512_load_si512(keys + i * kAttentionBlock), flip);
+      total = _mm512_dpbusd_epi32(total, flipped, broadcast4(codes_ + i));
+    }
+    return total;
+  }
+
+ private:
+  const std::int8_t* codes_;
+  std::size_t width_;
+  __m512i start_;
+};
+
+BITMAR_TARGET inline void store_weights(std::uint8_t* block, Ints weights) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(block), _mm512_cvtepi32_epi8(_mm512_srli_epi32(weights, 8)));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(block + 16), _mm512_cvtepi32_epi8(weights));
+}
+
+BITMAR_TARGET inline Floats rescaled(__m512i high, __m512i low, float scale) {
+  const __m512d factor = _mm512_set1_pd(256.0);
+  const auto total = [&](__m256i h, __m256i l) BITMAR_TARGET {
+    return _mm512_cvtpd_ps(_mm512_add_pd(_mm512_mul_pd(_mm512_cvtepi32_pd(h), factor), _mm512_cvtepi32_pd(l)));
+  };
+  const __m256 first = total(_mm512_castsi512_si256(high), _mm512_castsi512_si256(low));
+  const __m256 second = total(_mm512_extracti32x8_epi32(high, 1), _mm512_extracti32x8_epi32(low, 1));
+  return _mm512_mul_ps(_mm512_insertf32x8(_mm512_castps256_ps512(first), second, 1), _mm512_set1_ps(scale));
+}
+
+// kVectors * 16 columns of the values from column `first` on.
+template <std::size_t kVectors>
+BITMAR_TARGET inline void weighted_columns(const AttentionRange* ranges, std::size_t range_count,
+                                           const std::uint8_t* weights, std::size_t width, std::size_t first,
+                                           float scale, float* out) {
+  const std::size_t group_bytes = round_up(width, 16) * 4;
+  __m512i high[kVectors];
+  __m512i low[kVectors];
+  for (std::size_t v = 0; v < kVectors; ++v) high[v] = low[v] = _mm512_setzero_si512();
+  for (std::size_t r = 0; r < range_count; ++r) {
+    const AttentionRange& range = ranges[r];
+    for (std::size_t row = range.begin / 16 * 16; row < range.end; row += 16) {
+      const std::int8_t* values = range.values + row / 4 * group_bytes + first * 4;
+#pragma GCC unroll 4
+      for (std::size_t group = 0; group < 4; ++group) {
+        const __m512i high_weights = broadcast4(weights + group * 4);
+        const __m512i low_weights = broadcast4(weights + 16 + group * 4);
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < kVectors; ++v) {
+          const __m512i value = _mm512_load_si512(values + group * group_bytes + v * 64);
+          high[v] = _mm512_dpbusd_epi32(high[v], high_weights, value);
+          low[v] = _mm512_dpbusd_epi32(low[v], low_weights, value);
+        }
+      }
+      weights += kWeightBlockBytes;
+    }
+  }
+  for (std::size_t v = 0; v < kVectors; ++v) {
+    const std::size_t column = first + v * 16;
+    const std::size_t left = width - column < 16 ? width - column : 16;
+    store_first(out + column, left, rescaled(high[v], low[v], scale));
+  }
+}
+
+BITMAR_TARGET void weighted_values(const AttentionRange* ranges, std::size_t range_count, const std::uint8_t* weights,
+                                   std::size_t width, float scale, float* out) {
+  std::size_t first = 0;
+  for (; first + 16 < width; first += 32) weighted_columns<2>(ranges, range_count, weights, width, first, scale, out);
+  if (first < width) weighted_columns<1>(ranges, range_count, weights, width, first, scale, out);
+}
+
+}  // namespace
+}  // namespace bitmar::avx512

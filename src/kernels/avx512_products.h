@@ -1,0 +1,210 @@
+// Integer products on AVX-512 VNNI: `vpdpbusd` adds four products of unsigned by signed bytes to each 32-bit lane. For
+// avx512.cpp only; the layouts are those of tile_packing.h with 16 lanes.
+//
+// Ternary codes are used where they lie in their byte: a bit pair p is 4^p times too large, which one exact shift of the
+// finished sum takes back. Codes are value + 1, so the sum of the activations is subtracted at last.
+#pragma once
+
+namespace bitmar::avx512 {
+namespace {
+
+constexpr std::size_t kTileRows = 64;
+constexpr std::size_t kTileGroup = 64;  // bytes: 64 rows of 4 columns
+constexpr std::size_t kTokens = 6;      // by 4 vectors of rows: 24 sums
+
+struct Output {
+  const PackedMatrix* weights;
+  const ActivationRows* x;
+  std::size_t row_end;
+  float* values;  // [tokens, rows]
+};
+
+BITMAR_TARGET inline std::int32_t code_sum(const ActivationRows& x, std::size_t token) {
+  const std::size_t count = 2 * sum_blocks(x.stride);
+  std::int32_t sum = 0;
+  for (std::size_t i = 0; i < count; ++i) sum += x.column_sums[token * count + i];
+  return sum;
+}
+
+// Scales and stores the finished sums of 16 rows, as many as there are.
+BITMAR_TARGET inline void store_sums(const Output& out, std::size_t token, std::size_t row, __m512i sums,
+                                     __m512 scale) {
+  if (row >= out.row_end) return;
+  float* target = out.values + token * out.weights->rows + row;
+  __m512 result = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
+  if (row + 16 <= out.row_end) [[likely]] {
+    if (out.weights->bias != nullptr) result = _mm512_add_ps(result, _mm512_loadu_ps(out.weights->bias + row));
+    _mm512_storeu_ps(target, result);
+    return;
+  }
+  const std::size_t count = out.row_end - row;
+  if (out.weights->bias != nullptr) result = _mm512_add_ps(result, load_first(out.weights->bias + row, count));
+  store_first(target, count, result);
+}
+
+BITMAR_TARGET inline void store_tile(const Output& out, std::size_t token, std::size_t row, __m512i sums[4]) {
+  const __m512 scale = _mm512_set1_ps(out.weights->scale * out.x->inverse_scales[token]);
+  const __m512i offset = _mm512_set1_epi32(code_sum(*out.x, token));
+  sums[1] = _mm512_srai_epi32(sums[1], 2);
+  sums[2] = _mm512_srai_epi32(sums[2], 4);
+  sums[3] = _mm512_srai_epi32(sums[3], 6);
+#pragma GCC unroll 4
+  for (std::size_t pair = 0; pair < 4; ++pair) {
+    store_sums(out, token, row + pair * 16, _mm512_sub_epi32(sums[pair], offset), scale);
+  }
+}
+
+// kTiles tiles times one token. The whole byte is multiplied instead of its lowest pair, which saves a mask: the other
+// three pairs' sums are subtracted from it.
+template <std::size_t kTiles>
+BITMAR_TARGET inline void tiles_times_token(const Output& out, std::size_t row, std::size_t token) {
+  const std::size_t tile_bytes = out.x->stride / 4 * kTileGroup;
+  const std::uint8_t* tile = out.weights->data + row / kTileRows * tile_bytes;
+  const std::int8_t* codes = out.x->codes + token * out.x->stride;
+  const __m512i pair1 = _mm512_set1_epi8(0x0C);
+  const __m512i pair2 = _mm512_set1_epi8(0x30);
+  const __m512i pair3 = _mm512_set1_epi8(static_cast<char>(0xC0));
+  __m512i sums[kTiles][4];
+#pragma GCC unroll 4
+  for (std::size_t i = 0; i < kTiles; ++i) sums[i][0] = sums[i][1] = sums[i][2] = sums[i][3] = _mm512_setzero_si512();
+  for (std::size_t column = 0; column < out.x->stride; column += 16) {
+#pragma GCC unroll 4
+    for (std::size_t step = 0; step < 16; step += 4) {
+      const __m512i x = broadcast4(codes + column + step);
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < kTiles; ++i) {
+        const __m512i packed = _mm512_load_si512(tile + i * tile_bytes + (column + step) * (kTileGroup / 4));
+        sums[i][0] = _mm512_dpbusd_epi32(sums[i][0], packed, x);
+        sums[i][1] = _mm512_dpbusd_epi32(sums[i][1], _mm512_and_si512(packed, pair1), x);
+        sums[i][2] = _mm512_dpbusd_epi32(sums[i][2], _mm512_and_si512(packed, pair2), x);
+        sums[i][3] = _mm512_dpbusd_epi32(sums[i][3], _mm512_and_si512(packed, pair3), x);
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (std::size_t i = 0; i < kTiles; ++i) {
+    const __m512i others = _mm512_add_epi32(_mm512_add_epi32(sums[i][1], sums[i][2]), sums[i][3]);
+    sums[i][0] = _mm512_sub_epi32(sums[i][0], others);
+    store_tile(out, token, row + i * kTileRows, sums[i]);
+  }
+}
+
+// One tile times kCount tokens.
+template <std::size_t kCount>
+BITMAR_TARGET __attribute__((noinline)) void tile_times_tokens(const Output& out, std::size_t row, std::size_t token) {
+  const std::size_t stride = out.x->stride;
+  const std::uint8_t* tile = out.weights->data + row / kTileRows * (stride / 4 * kTileGroup);
+  const std::int8_t* codes = out.x->codes + token * stride;
+  const __m512i pair0 = _mm512_set1_epi8(0x03);
+  const __m512i pair1 = _mm512_set1_epi8(0x0C);
+  const __m512i pair2 = _mm512_set1_epi8(0x30);
+  const __m512i pair3 = _mm512_set1_epi8(static_cast<char>(0xC0));
+  __m512i sums[kCount][4];
+#pragma GCC unroll 8
+  for (std::size_t t = 0; t < kCount; ++t) sums[t][0] = sums[t][1] = sums[t][2] = sums[t][3] = _mm512_setzero_si512();
+  for (std::size_t column = 0; column < stride; column += 4) {
+    const __m512i packed = _mm512_load_si512(tile + column * (kTileGroup / 4));
+    const __m512i w0 = _mm512_and_si512(packed, pair0);
+    const __m512i w1 = _mm512_and_si512(packed, pair1);
+    const __m512i w2 = _mm512_and_si512(packed, pair2);
+    const __m512i w3 = _mm512_and_si512(packed, pair3);
+#pragma GCC unroll 8
+    for (std::size_t t = 0; t < kCount; ++t) {
+      const __m512i x = broadcast4(codes + t * stride + column);
+      sums[t][0] = _mm512_dpbusd_epi32(sums[t][0], w0, x);
+      sums[t][1] = _mm512_dpbusd_epi32(sums[t][1], w1, x);
+      sums[t][2] = _mm512_dpbusd_epi32(sums[t][2], w2, x);
+      sums[t][3] = _mm512_dpbusd_epi32(sums[t][3], w3, x);
+    }
+  }
+#pragma GCC unroll 8
+  for (std::size_t t = 0; t < kCount; ++t) store_tile(out, token + t, row, sums[t]);
+}
+
+template <std::size_t kCount>
+BITMAR_TARGET inline void last_ternary_tokens(const Output& out, std::size_t row, std::size_t token,
+                                              std::size_t count) {
+  if (count == kCount) return tile_times_tokens<kCount>(out, row, token);
+  if constexpr (kCount > 1) last_ternary_tokens<kCount - 1>(out, row, token, count);
+}
+
+BITMAR_TARGET void ternary_linear(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
+                                  std::size_t row_end, float* values) {
+  const Output out{weights, x, row_end, values};
+  std::size_t row = row_begin;
+  if (x->tokens == 1) {
+    for (; row + kTileRows < row_end; row += 2 * kTileRows) tiles_times_token<2>(out, row, 0);
+    if (row < row_end) tiles_times_token<1>(out, row, 0);
+    return;
+  }
+  for (; row < row_end; row += kTileRows) {
+    std::size_t token = 0;
+    for (; token + kTokens <= x->tokens; token += kTokens) tile_times_tokens<kTokens>(out, row, token);
+    if (token < x->tokens) last_ternary_tokens<kTokens - 1>(out, row, token, x->tokens - token);
+  }
+}
+
+// Int8 codes lie as code + 128, unsigned; sums start at minus 128 times that of the activations.
+template <std::size_t kCount, std::size_t kPanels>
+BITMAR_TARGET __attribute__((noinline)) void panels_times_codes(const Output& out, std::size_t row,
+                                                                std::size_t token) {
+  const std::size_t stride = out.x->stride;
+  const std::uint8_t* panel = out.weights->data + row * stride;
+  const std::int8_t* codes = out.x->codes + token * stride;
+  __m512i sums[kCount][kPanels];
+#pragma GCC unroll 8
+  for (std::size_t t = 0; t < kCount; ++t) {
+    const __m512i start = _mm512_set1_epi32(-128 * code_sum(*out.x, token + t));
+#pragma GCC unroll 8
+    for (std::size_t p = 0; p < kPanels; ++p) sums[t][p] = start;
+  }
+  for (std::size_t column = 0; column < stride; column += 4) {
+    __m512i w[kPanels];
+#pragma GCC unroll 8
+    for (std::size_t p = 0; p < kPanels; ++p) w[p] = _mm512_load_si512(panel + p * 16 * stride + column * 16);
+#pragma GCC unroll 8
+    for (std::size_t t = 0; t < kCount; ++t) {
+      const __m512i x = broadcast4(codes + t * stride + column);
+#pragma GCC unroll 8
+      for (std::size_t p = 0; p < kPanels; ++p) sums[t][p] = _mm512_dpbusd_epi32(sums[t][p], w[p], x);
+    }
+  }
+#pragma GCC unroll 8
+  for (std::size_t t = 0; t < kCount; ++t) {
+    const __m512 inverse = _mm512_set1_ps(out.x->inverse_scales[token + t]);
+#pragma GCC unroll 8
+    for (std::size_t p = 0; p < kPanels; ++p) {
+      const std::size_t first = row + p * 16;
+      if (first >= out.row_end) break;
+      const std::size_t count = out.row_end - first < 16 ? out.row_end - first : 16;
+      const __m512 scale = _mm512_mul_ps(load_first(out.weights->row_scales + first, count), inverse);
+      store_sums(out, token + t, first, sums[t][p], scale);
+    }
+  }
+}
+
+template <std::size_t kCount, std::size_t kPanels>
+BITMAR_TARGET inline void last_int8_tokens(const Output& out, std::size_t row, std::size_t token, std::size_t count) {
+  if (count == kCount) return panels_times_codes<kCount, kPanels>(out, row, token);
+  if constexpr (kCount > 1) last_int8_tokens<kCount - 1, kPanels>(out, row, token, count);
+}
+
+template <std::size_t kPanels>
+BITMAR_TARGET inline void int8_panels(const Output& out, std::size_t row) {
+  std::size_t token = 0;
+  for (; token + kTokens <= out.x->tokens; token += kTokens) panels_times_codes<kTokens, kPanels>(out, row, token);
+  if (token < out.x->tokens) last_int8_tokens<kTokens - 1, kPanels>(out, row, token, out.x->tokens - token);
+}
+
+BITMAR_TARGET void int8_linear(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
+                               std::size_t row_end, float* values) {
+  const Output out{weights, x, row_end, values};
+  std::size_t row = row_begin;
+  // All 4 panels lie inside the packed rows.
+  const std::size_t packed_rows = round_up(weights->rows, 16);
+  for (; row + 64 <= packed_rows && row < row_end; row += 64) int8_panels<4>(out, row);
+  for (; row < row_end; row += 16) int8_panels<1>(out, row);
+}
+
+}  // namespace
+}  // namespace bitmar::avx512

@@ -1,0 +1,279 @@
+// The FP32 kernels on rows, written once on vectors of 16 lanes. Each instruction set's file defines its lanes (listed below) in
+// its own namespace and BITMAR_TARGET, the attribute that allows its instructions, and then includes this text there:
+// everything has internal linkage, so no two instruction sets share a compiled function.
+//
+// Every operation is a single IEEE one (no fused multiply-add) and sums run in one order: element i goes to lane
+// i mod 16, ascending, then sum_lanes. So all instruction sets give the same bits; scalar.cpp says the same in loops.
+//
+// Lanes: Floats, Ints (16 x 32 bits), and on them
+//   zeros() spread(f) load(p) load_first(p, n) store(p, v) store_first(p, n, v)   n <= 16; missing lanes read as 0
+//   add sub mul div   max(a, b): a > b ? a : b   min(a, b): a < b ? a : b   magnitude(a) round_even(a)
+//   where_not_below(value, x, bound): value where x >= bound, else 0
+//   to_ints(integral floats) to_floats(ints) add_exponent(value, ints): value * 2^ints by its exponent bits
+//   sum_lanes(v): lanes i and i + 8, then i + 4, i + 2, i + 1   max_lanes(v)   any_equal(v, w): bit i for lane i
+//   widen_codes(p, n): up to 16 int8 as Floats   store_codes(p, ints): 16 int8
+//   fold_to_four(v, p): the sum of the lanes i mod 4, as the first steps of sum_lanes
+//   KeyQuery(codes, width): a query; sums(keys): its products with 16 keys
+//   store_weights(p, ints), weighted_values(...): the second half of attend
+//   kLinearTokens, kLinearPanels: the tile of a float product that fits the registers; kVectorPanels for one token
+
+namespace {
+
+constexpr std::size_t kLanes = 16;
+
+BITMAR_TARGET inline std::size_t lanes_left(std::size_t count, std::size_t at) {
+  return count - at < kLanes ? count - at : kLanes;
+}
+
+// e^x within 3 units in the last place: 2^n e^r with |r| <= ln(2) / 2 and e^r = 1 + r + r^2 P(r), P fitted at Chebyshev
+// nodes (relative error 7e-10). Below the smallest normal number the result is 0.
+BITMAR_TARGET inline Floats exponential(Floats x) {
+  const Floats lowest = spread(-87.3365f);
+  const Floats bounded = min(max(x, lowest), spread(88.02f));
+  const Floats n = round_even(mul(bounded, spread(1.44269504f)));
+  // ln(2) in two parts, the first short enough for n * part to be exact.
+  Floats r = sub(bounded, mul(n, spread(0x1.62e4p-1f)));
+  r = sub(r, mul(n, spread(0x1.7f7d1cp-20f)));
+  Floats p = spread(0x1.a1517cp-13f);
+  p = add(mul(p, r), spread(0x1.6d4328p-10f));
+  p = add(mul(p, r), spread(0x1.1110c6p-7f));
+  p = add(mul(p, r), spread(0x1.5554eap-5f));
+  p = add(mul(p, r), spread(0x1.555556p-3f));
+  p = add(mul(p, r), spread(0.5f));
+  const Floats power = add(add(mul(mul(r, r), p), r), spread(1.0f));
+  return where_not_below(add_exponent(power, to_ints(n)), x, lowest);
+}
+
+// x Phi(x) = max(x, 0) - |x| Phi(-|x|), and Phi(-y) = e^(-y^2 / 2) Q(t), t = 1 / (1 + 0.33 y), Q a polynomial of degree
+// 7 without constant term, fitted for Phi(-y) to 5e-9 (the form of Abramowitz and Stegun 26.2.17).
+struct Gelu {
+  BITMAR_TARGET static inline Floats apply(Floats x) {
+    const Floats y = min(magnitude(x), spread(14.0f));  // Phi(-14) is 0 in a float
+    const Floats t = div(spread(1.0f), add(mul(y, spread(0.33f)), spread(1.0f)));
+    Floats q = spread(0.045490682f);
+    q = add(mul(q, t), spread(-0.22036046f));
+    q = add(mul(q, t), spread(0.33088064f));
+    q = add(mul(q, t), spread(-0.08903031f));
+    q = add(mul(q, t), spread(0.18094513f));
+    q = add(mul(q, t), spread(0.119453296f));
+    q = add(mul(q, t), spread(0.132621f));
+    q = mul(q, t);
+    const Floats power = exponential(mul(mul(y, y), spread(-0.5f)));
+    return sub(max(x, zeros()), mul(mul(y, power), q));
+  }
+};
+
+struct Silu {
+  BITMAR_TARGET static inline Floats apply(Floats x) {
+    return div(x, add(spread(1.0f), exponential(sub(zeros(), x))));
+  }
+};
+
+struct Relu {
+  BITMAR_TARGET static inline Floats apply(Floats x) { return max(x, zeros()); }
+};
+
+template <typename Function>
+BITMAR_TARGET inline void map(const float* x, std::size_t count, float* out) {
+  std::size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(out + i, Function::apply(load(x + i)));
+  if (i < count) store_first(out + i, count - i, Function::apply(load_first(x + i, count - i)));
+}
+
+BITMAR_TARGET void gelu(const float* x, std::size_t count, float* out) {
+  map<Gelu>(x, count, out);
+}
+
+BITMAR_TARGET void silu(const float* x, std::size_t count, float* out) {
+  map<Silu>(x, count, out);
+}
+
+BITMAR_TARGET void relu(const float* x, std::size_t count, float* out) {
+  map<Relu>(x, count, out);
+}
+
+BITMAR_TARGET void add_rows(const float* a, const float* b, std::size_t count, float* out) {
+  std::size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(out + i, add(load(a + i), load(b + i)));
+  if (i < count) store_first(out + i, count - i, add(load_first(a + i, count - i), load_first(b + i, count - i)));
+}
+
+BITMAR_TARGET void multiply_rows(const float* a, const float* b, std::size_t count, float* out) {
+  std::size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(out + i, mul(load(a + i), load(b + i)));
+  if (i < count) store_first(out + i, count - i, mul(load_first(a + i, count - i), load_first(b + i, count - i)));
+}
+
+BITMAR_TARGET void axpy(float alpha, const float* x, std::size_t count, float* y) {
+  const Floats factor = spread(alpha);
+  std::size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(y + i, add(load(y + i), mul(factor, load(x + i))));
+  if (i < count) {
+    const std::size_t left = count - i;
+    store_first(y + i, left, add(load_first(y + i, left), mul(factor, load_first(x + i, left))));
+  }
+}
+
+BITMAR_TARGET void dequantize(const std::int8_t* codes, float scale, std::size_t count, float* out) {
+  const Floats factor = spread(scale);
+  std::size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(out + i, mul(factor, widen_codes(codes + i, kLanes)));
+  if (i < count) store_first(out + i, count - i, mul(factor, widen_codes(codes + i, count - i)));
+}
+
+BITMAR_TARGET void layer_norm_row(const float* x, const float* gain, const float* bias, float epsilon,
+                                  std::size_t count, float* out) {
+  const std::size_t whole = count / kLanes * kLanes;
+  const std::size_t left = count - whole;
+  Floats sums = zeros();
+  for (std::size_t i = 0; i < whole; i += kLanes) sums = add(sums, load(x + i));
+  if (left != 0) sums = add(sums, load_first(x + whole, left));
+  const float mean_value = sum_lanes(sums) / static_cast<float>(count);
+  const Floats mean = spread(mean_value);
+  Floats squares = zeros();
+  for (std::size_t i = 0; i < whole; i += kLanes) {
+    const Floats difference = sub(load(x + i), mean);
+    squares = add(squares, mul(difference, difference));
+  }
+  if (left != 0) {
+    // The missing lanes hold the mean, so that their difference is 0.
+    float padded[kLanes];
+    for (std::size_t i = 0; i < kLanes; ++i) padded[i] = i < left ? x[whole + i] : mean_value;
+    const Floats difference = sub(load(padded), mean);
+    squares = add(squares, mul(difference, difference));
+  }
+  const float variance = sum_lanes(squares) / static_cast<float>(count);
+  const Floats inverse = spread(1.0f / __builtin_sqrtf(variance + epsilon));
+  for (std::size_t i = 0; i < count; i += kLanes) {
+    const std::size_t lanes = lanes_left(count, i);
+    Floats normed;
+    if (lanes == kLanes) {
+      normed = mul(mul(sub(load(x + i), mean), inverse), load(gain + i));
+      if (bias != nullptr) normed = add(normed, load(bias + i));
+      store(out + i, normed);
+    } else {
+      normed = mul(mul(sub(load_first(x + i, lanes), mean), inverse), load_first(gain + i, lanes));
+      if (bias != nullptr) normed = add(normed, load_first(bias + i, lanes));
+      store_first(out + i, lanes, normed);
+    }
+  }
+}
+
+BITMAR_TARGET std::size_t index_of_max(const float* values, std::size_t count) {
+  std::size_t i = 0;
+  float largest = values[0];
+  if (count >= 4 * kLanes) {
+    Floats maxima[4] = {load(values), load(values + kLanes), load(values + 2 * kLanes), load(values + 3 * kLanes)};
+    for (i = 4 * kLanes; i + 4 * kLanes <= count; i += 4 * kLanes) {
+#pragma GCC unroll 4
+      for (std::size_t k = 0; k < 4; ++k) maxima[k] = max(load(values + i + k * kLanes), maxima[k]);
+    }
+    largest = max_lanes(max(max(maxima[0], maxima[1]), max(maxima[2], maxima[3])));
+  }
+  for (; i < count; ++i) largest = values[i] > largest ? values[i] : largest;
+  const Floats target = spread(largest);
+  for (i = 0; i + kLanes <= count; i += kLanes) {
+    const unsigned equal = any_equal(load(values + i), target);
+    if (equal != 0) return i + static_cast<std::size_t>(__builtin_ctz(equal));
+  }
+  for (; i < count && values[i] != largest; ++i) {
+  }
+  return i < count ? i : 0;
+}
+
+BITMAR_TARGET float largest_of(const float* values, std::size_t count) {
+  float largest = values[0];
+  std::size_t i = 0;
+  if (count >= kLanes) {
+    Floats maxima = load(values);
+    for (i = kLanes; i + kLanes <= count; i += kLanes) maxima = max(load(values + i), maxima);
+    largest = max_lanes(maxima);
+  }
+  for (; i < count; ++i) largest = values[i] > largest ? values[i] : largest;
+  return largest;
+}
+
+BITMAR_TARGET void softmax(float* values, std::size_t count) {
+  if (count == 0) return;
+  const Floats largest = spread(largest_of(values, count));
+  Floats sums = zeros();
+  std::size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const Floats power = exponential(sub(load(values + i), largest));
+    store(values + i, power);
+    sums = add(sums, power);
+  }
+  if (i < count) {
+    store_first(values + i, count - i, exponential(sub(load_first(values + i, count - i), largest)));
+    sums = add(sums, load_first(values + i, count - i));
+  }
+  const Floats inverse = spread(1.0f / sum_lanes(sums));
+  for (i = 0; i + kLanes <= count; i += kLanes) store(values + i, mul(load(values + i), inverse));
+  if (i < count) store_first(values + i, count - i, mul(load_first(values + i, count - i), inverse));
+}
+
+BITMAR_TARGET float dot(const float* a, const float* b, std::size_t count) {
+  Floats sums = zeros();
+  std::size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) sums = add(sums, mul(load(a + i), load(b + i)));
+  if (i < count) sums = add(sums, mul(load_first(a + i, count - i), load_first(b + i, count - i)));
+  return sum_lanes(sums);
+}
+
+BITMAR_TARGET void rotate(float* values, std::size_t heads, std::size_t head_width, const float* cosines,
+                          const float* sines) {
+  const std::size_t half = head_width / 2;
+  for (std::size_t h = 0; h < heads; ++h) {
+    float* low = values + h * head_width;
+    float* high = low + half;
+    for (std::size_t i = 0; i < half; i += kLanes) {
+      const std::size_t lanes = lanes_left(half, i);
+      const Floats a = load_first(low + i, lanes);
+      const Floats b = load_first(high + i, lanes);
+      const Floats cosine = load_first(cosines + i, lanes);
+      const Floats sine = load_first(sines + i, lanes);
+      store_first(low + i, lanes, sub(mul(a, cosine), mul(b, sine)));
+      store_first(high + i, lanes, add(mul(a, sine), mul(b, cosine)));
+    }
+  }
+}
+
+// 127 / max|x|, or 0 where that is not finite.
+BITMAR_TARGET inline float quantization_scale(const float* x, std::size_t count, float* inverse) {
+  Floats maxima = zeros();
+  std::size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) maxima = max(magnitude(load(x + i)), maxima);
+  if (i < count) maxima = max(magnitude(load_first(x + i, count - i)), maxima);
+  const float largest = max_lanes(maxima);
+  const float scale = 127.0f / largest;
+  const bool usable = scale <= 3.40282347e38f;
+  *inverse = usable ? largest / 127.0f : 0.0f;
+  return usable ? scale : 0.0f;
+}
+
+BITMAR_TARGET inline Ints quantized(Floats x, Floats scale) {
+  return to_ints(round_even(min(max(mul(x, scale), spread(-127.0f)), spread(127.0f))));
+}
+
+BITMAR_TARGET float quantize_row(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes,
+                                 std::int16_t* column_sums) {
+  float inverse;
+  const Floats scale = spread(quantization_scale(x, columns, &inverse));
+  for (std::size_t first = 0; first < stride; first += kSumColumns) {
+    Floats sums = zeros();  // of integers below 2^24: exact
+    for (std::size_t i = first; i < stride && i < first + kSumColumns; i += kLanes) {
+      const std::size_t left = i < columns ? lanes_left(columns, i) : 0;
+      const Floats values = left == kLanes ? load(x + i) : left == 0 ? zeros() : load_first(x + i, left);
+      const Ints rounded = quantized(values, scale);
+      store_codes(codes + i, rounded);
+      sums = add(sums, to_floats(rounded));
+    }
+    float lanes[4];
+    fold_to_four(sums, lanes);
+    *column_sums++ = static_cast<std::int16_t>(lanes[0] + lanes[1]);
+    *column_sums++ = static_cast<std::int16_t>(lanes[2] + lanes[3]);
+  }
+  return inverse;
+}
+
+}  // namespace

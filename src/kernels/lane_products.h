@@ -1,0 +1,162 @@
+// The FP32 products and the attention, on the lanes of lane_kernels.h and included after it.
+
+namespace {
+
+// Float products: panels of 16 rows, [panel, column, 16]. Each output is one chain over ascending columns; between
+// blocks of columns it waits in the output's own memory.
+constexpr std::size_t kBlockColumns = 256;  // a panel's block is then 16 KiB, half of the first cache
+
+struct FloatJob {
+  const PackedMatrix* weights;
+  const float* x;  // [tokens, columns]
+  std::size_t row_end;
+  float* out;          // [tokens, rows]
+  std::size_t column;  // the block of columns in work
+  std::size_t column_count;
+};
+
+BITMAR_TARGET inline void store_panel(const FloatJob& job, std::size_t token, std::size_t row, Floats sums) {
+  if (row >= job.row_end) return;
+  const std::size_t rows = lanes_left(job.row_end, row);
+  const bool last = job.column + job.column_count == job.weights->columns;
+  float* target = job.out + token * job.weights->rows + row;
+  if (rows == kLanes) {
+    if (last && job.weights->bias != nullptr) sums = add(sums, load(job.weights->bias + row));
+    store(target, sums);
+  } else {
+    if (last && job.weights->bias != nullptr) sums = add(sums, load_first(job.weights->bias + row, rows));
+    store_first(target, rows, sums);
+  }
+}
+
+template <std::size_t kTokens, std::size_t kPanels>
+BITMAR_TARGET __attribute__((noinline)) void panels_times_tokens(const FloatJob& job, std::size_t row,
+                                                                 std::size_t token) {
+  const std::size_t columns = job.weights->columns;
+  const auto* panels = reinterpret_cast<const float*>(job.weights->data) + row * columns + job.column * kLanes;
+  const float* x = job.x + token * columns + job.column;
+  Floats sums[kTokens][kPanels];
+#pragma GCC unroll 16
+  for (std::size_t t = 0; t < kTokens; ++t) {
+#pragma GCC unroll 16
+    for (std::size_t p = 0; p < kPanels; ++p) {
+      const std::size_t first = row + p * kLanes;
+      const bool waiting = job.column != 0 && first < job.row_end;
+      sums[t][p] = waiting ? load_first(job.out + (token + t) * job.weights->rows + first,
+                                        lanes_left(job.row_end, first))
+                           : zeros();
+    }
+  }
+  for (std::size_t c = 0; c < job.column_count; ++c) {
+    Floats w[kPanels];
+#pragma GCC unroll 16
+    for (std::size_t p = 0; p < kPanels; ++p) w[p] = load(panels + p * kLanes * columns + c * kLanes);
+#pragma GCC unroll 16
+    for (std::size_t t = 0; t < kTokens; ++t) {
+      const Floats value = spread(x[t * columns + c]);
+#pragma GCC unroll 16
+      for (std::size_t p = 0; p < kPanels; ++p) sums[t][p] = add(sums[t][p], mul(w[p], value));
+    }
+  }
+#pragma GCC unroll 16
+  for (std::size_t t = 0; t < kTokens; ++t) {
+#pragma GCC unroll 16
+    for (std::size_t p = 0; p < kPanels; ++p) store_panel(job, token + t, row + p * kLanes, sums[t][p]);
+  }
+}
+
+// The last tokens, fewer than a tile.
+template <std::size_t kTokens, std::size_t kPanels>
+BITMAR_TARGET inline void last_tokens(const FloatJob& job, std::size_t row, std::size_t token, std::size_t count) {
+  if (count == kTokens) return panels_times_tokens<kTokens, kPanels>(job, row, token);
+  if constexpr (kTokens > 1) last_tokens<kTokens - 1, kPanels>(job, row, token, count);
+}
+
+template <std::size_t kPanels>
+BITMAR_TARGET inline void panels_times_all(const FloatJob& job, std::size_t row, std::size_t tokens) {
+  std::size_t token = 0;
+  for (; token + kLinearTokens <= tokens; token += kLinearTokens) {
+    panels_times_tokens<kLinearTokens, kPanels>(job, row, token);
+  }
+  if (token < tokens) last_tokens<kLinearTokens - 1, kPanels>(job, row, token, tokens - token);
+}
+
+BITMAR_TARGET void float_linear(const PackedMatrix* weights, const float* x, std::size_t tokens, std::size_t row_begin,
+                                std::size_t row_end, float* out) {
+  for (std::size_t column = 0; column < weights->columns; column += kBlockColumns) {
+    const std::size_t left = weights->columns - column;
+    const FloatJob job{weights, x, row_end, out, column, left < kBlockColumns ? left : kBlockColumns};
+    std::size_t row = row_begin;
+    if (tokens == 1) {
+      for (; row + kVectorPanels * kLanes <= row_end; row += kVectorPanels * kLanes) {
+        panels_times_tokens<1, kVectorPanels>(job, row, 0);
+      }
+    }
+    for (; row + kLinearPanels * kLanes <= row_end; row += kLinearPanels * kLanes) {
+      panels_times_all<kLinearPanels>(job, row, tokens);
+    }
+    for (; row < row_end; row += kLanes) panels_times_all<1>(job, row, tokens);
+  }
+}
+
+// The scores of one query over all ranges, each range in whole blocks of 16 rows; the largest of them.
+BITMAR_TARGET inline float attention_scores(const AttentionRange* ranges, std::size_t range_count,
+                                            std::size_t key_width, float* scores) {
+  Floats maxima = spread(-__builtin_inff());
+  for (std::size_t r = 0; r < range_count; ++r) {
+    const AttentionRange& range = ranges[r];
+    const KeyQuery query(range.query, key_width);
+    const Floats query_scale = spread(range.query_scale);
+    for (std::size_t row = range.begin / kLanes * kLanes; row < range.end; row += kLanes) {
+      const Floats scale = mul(load(range.key_scales + row), query_scale);
+      Floats block = mul(to_floats(query.sums(range.keys + row * key_width)), scale);
+      if (row < range.begin || row + kLanes > range.end) {
+        float lanes[kLanes];
+        store(lanes, block);
+        for (std::size_t i = 0; i < kLanes; ++i) {
+          if (row + i < range.begin || row + i >= range.end) lanes[i] = -__builtin_inff();
+        }
+        block = load(lanes);
+      }
+      maxima = max(block, maxima);
+      store(scores, block);
+      scores += kLanes;
+    }
+  }
+  return max_lanes(maxima);
+}
+
+BITMAR_TARGET void attend(const AttentionRange* ranges, std::size_t range_count, std::size_t width, float* scratch,
+                          float* out) {
+  const std::size_t key_width = (width + 3) / 4 * 4;
+  const Floats largest = spread(attention_scores(ranges, range_count, key_width, scratch));
+  Floats sums = zeros();
+  Floats maxima = zeros();
+  float* weights = scratch;
+  for (std::size_t r = 0; r < range_count; ++r) {
+    const AttentionRange& range = ranges[r];
+    for (std::size_t row = range.begin / kLanes * kLanes; row < range.end; row += kLanes) {
+      const Floats power = exponential(sub(load(weights), largest));
+      sums = add(sums, power);
+      const Floats weight = mul(power, load(range.value_scales + row));
+      maxima = max(weight, maxima);
+      store(weights, weight);
+      weights += kLanes;
+    }
+  }
+  const float largest_weight = max_lanes(maxima);
+  const float scale = static_cast<float>(kWeightLimit) / largest_weight;
+  const bool usable = scale <= 3.40282347e38f;
+  const Floats factor = spread(usable ? scale : 0.0f);
+  const auto blocks = static_cast<std::size_t>(weights - scratch) / kLanes;
+  // Block by block in place: codes take half the bytes of weights, so none is overwritten before it is read.
+  auto* codes = reinterpret_cast<std::uint8_t*>(scratch);
+  for (std::size_t block = 0; block < blocks; ++block) {
+    store_weights(codes + block * kWeightBlockBytes,
+                  to_ints(round_even(mul(load(scratch + block * kLanes), factor))));
+  }
+  const float rescale = usable ? largest_weight / static_cast<float>(kWeightLimit) / sum_lanes(sums) : 0.0f;
+  weighted_values(ranges, range_count, codes, width, rescale, out);
+}
+
+}  // namespace

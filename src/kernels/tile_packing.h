@@ -1,0 +1,94 @@
+// How integer weights lie for the kernels: plain code shared by the instruction sets' files, with internal linkage.
+//
+// Ternary: tiles of 4 * kLanes rows; in a tile, groups of 4 columns; a group has kLanes words of 4 bytes, byte j for
+// column j of the group, whose bit pair p holds value + 1 (0, 1 or 2) of row p * kLanes + lane. One 32-bit lane is thus
+// four columns of one row, and the same four activations, broadcast, meet all rows of the tile.
+// Int8: panels of kLanes rows; in a panel, groups of 4 columns; in a group, kLanes words of 4 codes.
+#pragma once
+
+#include <cstring>
+
+#include "kernels/kernel_table.h"
+
+namespace bitmar {
+namespace {
+
+[[maybe_unused]] std::size_t round_up(std::size_t count, std::size_t multiple) {
+  return (count + multiple - 1) / multiple * multiple;
+}
+
+// Codes [column, column + 4) of a row; 0 beyond its end.
+[[maybe_unused]] inline std::uint32_t four_codes(const std::int8_t* row, std::size_t column, std::size_t columns) {
+  std::uint32_t word = 0;
+  if (column + 4 <= columns) {
+    std::memcpy(&word, row + column, 4);
+  } else if (column < columns) {
+    std::memcpy(&word, row + column, columns - column);
+  }
+  return word;
+}
+
+template <std::size_t kLanes>
+std::size_t ternary_packed_bytes(std::size_t rows, std::size_t columns) {
+  return round_up(rows, 4 * kLanes) * round_up(columns, kColumnAlignment) / 4;
+}
+
+template <std::size_t kLanes>
+void ternary_pack(const std::int8_t* codes, std::size_t rows, std::size_t columns, std::uint8_t* packed) {
+  const std::size_t stride = round_up(columns, kColumnAlignment);
+  for (std::size_t tile = 0; tile < rows; tile += 4 * kLanes) {
+    for (std::size_t column = 0; column < stride; column += 4) {
+      for (std::size_t lane = 0; lane < kLanes; ++lane) {
+        std::uint32_t word = 0;
+        for (std::size_t pair = 0; pair < 4; ++pair) {
+          const std::size_t row = tile + pair * kLanes + lane;
+          const std::uint32_t values = row < rows ? four_codes(codes + row * columns, column, columns) : 0;
+          // Byte by byte: -1, 0, 1 are 3, 0, 1 modulo 4; plus 1 modulo 4 makes 0, 1, 2.
+          word |= (((values & 0x03030303u) + 0x01010101u) & 0x03030303u) << (2 * pair);
+        }
+        std::memcpy(packed, &word, 4);
+        packed += 4;
+      }
+    }
+  }
+}
+
+template <std::size_t kLanes>
+std::size_t int8_packed_bytes(std::size_t rows, std::size_t columns) {
+  return round_up(rows, kLanes) * round_up(columns, kColumnAlignment);
+}
+
+// kFlip: what every code is combined with by exclusive or; 0x80 makes code + 128 of it.
+template <std::size_t kLanes, std::uint8_t kFlip>
+void int8_pack(const std::int8_t* codes, std::size_t rows, std::size_t columns, std::uint8_t* packed) {
+  const std::size_t stride = round_up(columns, kColumnAlignment);
+  for (std::size_t panel = 0; panel < rows; panel += kLanes) {
+    for (std::size_t column = 0; column < stride; column += 4) {
+      for (std::size_t row = panel; row < panel + kLanes; ++row) {
+        const std::uint32_t values = row < rows ? four_codes(codes + row * columns, column, columns) : 0;
+        const std::uint32_t word = values ^ (kFlip * 0x01010101u);
+        std::memcpy(packed, &word, 4);
+        packed += 4;
+      }
+    }
+  }
+}
+
+// FP32: panels of 16 rows, [panel, column, 16].
+[[maybe_unused]] std::size_t float_packed_bytes(std::size_t rows, std::size_t columns) {
+  return round_up(rows, 16) * columns * sizeof(float);
+}
+
+[[maybe_unused]] void float_pack(const float* weights, std::size_t rows, std::size_t columns, std::uint8_t* packed) {
+  auto* panels = reinterpret_cast<float*>(packed);
+  for (std::size_t panel = 0; panel < rows; panel += 16) {
+    for (std::size_t column = 0; column < columns; ++column) {
+      for (std::size_t row = panel; row < panel + 16; ++row) {
+        *panels++ = row < rows ? weights[row * columns + column] : 0.0f;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bitmar

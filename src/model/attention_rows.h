@@ -1,0 +1,51 @@
+// What attention reads: keys and values of some rows, every head's as 8-bit codes with a scale a row, laid in the blocks
+// that the kernels want (AttentionRange in kernel_table.h).
+//
+//   AttentionRows rows(heads, head_width, 64);
+//   rows.put(row, keys, values, token);                  // QuantizedActivations of [tokens * heads, head_width]
+//   AttentionRange range = rows.range(head, 0, 64);      // then range.query and range.query_scale
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/aligned_buffer.h"
+#include "kernels/linear.h"
+
+namespace bitmar {
+
+class AttentionRows {
+ public:
+  // `rows` is rounded up to whole blocks.
+  AttentionRows(std::size_t heads, std::size_t head_width, std::size_t rows);
+
+  [[nodiscard]] std::size_t rows() const { return rows_; }
+  [[nodiscard]] std::size_t memory_bytes() const;
+
+  // Sets `row` to the quantized heads of a token: rows [token * heads, (token + 1) * heads) of `keys` and `values`.
+  void put(std::size_t row, const QuantizedActivations& keys, const QuantizedActivations& values, std::size_t token);
+  // Takes over rows [0, count) of `other`, of the same heads and width.
+  void copy_first(const AttentionRows& other, std::size_t count);
+  // Rows [begin, end) of one head, begin < end, without a query.
+  [[nodiscard]] AttentionRange range(std::size_t head, std::size_t begin, std::size_t end) const;
+
+  // Code i of a row's key or value, and its scale: to look at single elements.
+  [[nodiscard]] float key(std::size_t head, std::size_t row, std::size_t i) const;
+  [[nodiscard]] float value(std::size_t head, std::size_t row, std::size_t i) const;
+
+ private:
+  [[nodiscard]] std::size_t key_at(std::size_t head, std::size_t row, std::size_t i) const;
+  [[nodiscard]] std::size_t value_at(std::size_t head, std::size_t row, std::size_t i) const;
+
+  std::size_t heads_;
+  std::size_t head_width_;
+  std::size_t key_width_;    // a multiple of 4
+  std::size_t value_width_;  // a multiple of 16
+  std::size_t rows_;
+  AlignedBuffer<std::int8_t> keys_;    // [heads, rows / 16, key_width / 4, 16, 4]
+  AlignedBuffer<std::int8_t> values_;  // [heads, rows / 4, value_width, 4]
+  AlignedBuffer<float> key_scales_;    // [heads, rows]
+  AlignedBuffer<float> value_scales_;  // [heads, rows]
+};
+
+}  // namespace bitmar
