@@ -16,7 +16,7 @@ struct Ints {
 constexpr std::size_t kLinearTokens = 5;
 constexpr std::size_t kLinearPanels = 1;
 constexpr std::size_t kVectorPanels = 4;
-constexpr std::size_t kWeightBlockBytes = 32;  // 16 codes of 16 bits
+constexpr std::size_t kWeightBlockBytes = 64;  // 16 high digits of 16 bits, 16 low ones
 
 // Lanes [0, count) on; count may be negative or above 8.
 BITMAR_TARGET inline __m256i first_lanes(int count) {
@@ -162,34 +162,49 @@ class KeyQuery {
 };
 
 BITMAR_TARGET inline void store_weights(std::uint8_t* block, Ints weights) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(block), narrow(weights));
+  auto* words = reinterpret_cast<__m256i*>(block);
+  const __m256i mask = _mm256_set1_epi32(0x7FFF);
+  const Ints low{_mm256_and_si256(weights.low, mask), _mm256_and_si256(weights.high, mask)};
+  const Ints high{_mm256_srli_epi32(weights.low, 15), _mm256_srli_epi32(weights.high, 15)};
+  _mm256_storeu_si256(words, narrow(high));
+  _mm256_storeu_si256(words + 1, narrow(low));
 }
 
-// Sums of products of 16-bit weights for 16 columns: [column pair of 4 tokens], 2 lanes a column. They are emptied into
-// doubles before they could overflow.
-constexpr std::size_t kBlocksBeforeOverflow = 30;  // 480 rows * 32767 * 127 is below 2^31
-
-struct ColumnSums {
-  __m256i parts[4];  // 4 columns each, two lanes a column
+// Sums of products with one digit of the weights for 8 columns, two lanes a column: [4 columns, 2 lanes] twice.
+struct DigitSums {
+  __m256i parts[2];
 };
 
-BITMAR_TARGET inline void empty(ColumnSums& sums, double* totals) {
-  for (std::size_t part = 0; part < 4; ++part) {
-    // The two lanes of a column together may leave 32 bits: they are added as doubles.
+BITMAR_TARGET inline void add_group(DigitSums& sums, const std::uint8_t* weights, const __m256i (&values)[2]) {
+  long long four;
+  std::memcpy(&four, weights, sizeof four);
+  const __m256i spread = _mm256_set1_epi64x(four);
+  sums.parts[0] = _mm256_add_epi32(sums.parts[0], _mm256_madd_epi16(values[0], spread));
+  sums.parts[1] = _mm256_add_epi32(sums.parts[1], _mm256_madd_epi16(values[1], spread));
+}
+
+// totals[8] += sums * factor, the two lanes of a column together; the sums become zero.
+BITMAR_TARGET inline void empty(DigitSums& sums, double factor, double* totals) {
+  for (std::size_t part = 0; part < 2; ++part) {
     const __m256d first = _mm256_cvtepi32_pd(_mm256_castsi256_si128(sums.parts[part]));
     const __m256d second = _mm256_cvtepi32_pd(_mm256_extracti128_si256(sums.parts[part], 1));
-    const __m256d pairs = _mm256_permute4x64_pd(_mm256_hadd_pd(first, second), 0xD8);
-    _mm256_storeu_pd(totals + 4 * part, _mm256_add_pd(_mm256_loadu_pd(totals + 4 * part), pairs));
+    const __m256d columns = _mm256_permute4x64_pd(_mm256_hadd_pd(first, second), 0xD8);
+    const __m256d scaled = _mm256_mul_pd(columns, _mm256_set1_pd(factor));
+    _mm256_storeu_pd(totals + 4 * part, _mm256_add_pd(_mm256_loadu_pd(totals + 4 * part), scaled));
     sums.parts[part] = _mm256_setzero_si256();
   }
 }
 
+// A lane takes 2 products a group of 4 rows: 480 rows * 32767 * 127 / 2 is below 2^31.
+constexpr std::size_t kBlocksBeforeOverflow = 30;
+
 BITMAR_TARGET void weighted_values(const AttentionRange* ranges, std::size_t range_count, const std::uint8_t* weights,
                                    std::size_t width, float scale, float* out) {
   const std::size_t group_bytes = round_up(width, 16) * 4;
-  for (std::size_t column = 0; column < width; column += 16) {
-    double totals[16] = {};
-    ColumnSums sums{};
+  for (std::size_t column = 0; column < width; column += 8) {
+    double totals[8] = {};
+    DigitSums high{};
+    DigitSums low{};
     std::size_t waiting = 0;
     const std::uint8_t* block = weights;
     for (std::size_t r = 0; r < range_count; ++r) {
@@ -197,25 +212,23 @@ BITMAR_TARGET void weighted_values(const AttentionRange* ranges, std::size_t ran
       for (std::size_t row = range.begin / 16 * 16; row < range.end; row += 16) {
         const std::int8_t* values = range.values + row / 4 * group_bytes + column * 4;
         for (std::size_t group = 0; group < 4; ++group) {
-          long long word;
-          std::memcpy(&word, block + group * 8, sizeof word);
-          const __m256i four = _mm256_set1_epi64x(word);
           const auto* codes = reinterpret_cast<const __m128i*>(values + group * group_bytes);
-#pragma GCC unroll 4
-          for (std::size_t part = 0; part < 4; ++part) {
-            const __m256i wide = _mm256_cvtepi8_epi16(_mm_load_si128(codes + part));
-            sums.parts[part] = _mm256_add_epi32(sums.parts[part], _mm256_madd_epi16(wide, four));
-          }
+          const __m256i wide[2] = {_mm256_cvtepi8_epi16(_mm_load_si128(codes)),
+                                   _mm256_cvtepi8_epi16(_mm_load_si128(codes + 1))};
+          add_group(high, block + group * 8, wide);
+          add_group(low, block + 32 + group * 8, wide);
         }
         block += kWeightBlockBytes;
         if (++waiting == kBlocksBeforeOverflow) {
-          empty(sums, totals);
+          empty(high, 32768.0, totals);
+          empty(low, 1.0, totals);
           waiting = 0;
         }
       }
     }
-    empty(sums, totals);
-    for (std::size_t i = 0; i < 16 && column + i < width; ++i) out[column + i] = static_cast<float>(totals[i]) * scale;
+    empty(high, 32768.0, totals);
+    empty(low, 1.0, totals);
+    for (std::size_t i = 0; i < 8 && column + i < width; ++i) out[column + i] = static_cast<float>(totals[i]) * scale;
   }
 }
 

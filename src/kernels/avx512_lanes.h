@@ -12,7 +12,7 @@ using Ints = __m512i;
 constexpr std::size_t kLinearTokens = 6;
 constexpr std::size_t kLinearPanels = 4;
 constexpr std::size_t kVectorPanels = 8;
-constexpr std::size_t kWeightBlockBytes = 32;  // 16 high bytes, 16 low bytes
+constexpr std::size_t kWeightBlockBytes = 48;  // 16 high bytes, 16 middle ones, 16 low ones
 
 BITMAR_TARGET inline __mmask16 first_lanes(std::size_t count) {
   return static_cast<__mmask16>((1u << count) - 1u);
@@ -101,17 +101,23 @@ class KeyQuery {
 };
 
 BITMAR_TARGET inline void store_weights(std::uint8_t* block, Ints weights) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(block), _mm512_cvtepi32_epi8(_mm512_srli_epi32(weights, 8)));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(block + 16), _mm512_cvtepi32_epi8(weights));
+  auto* bytes = reinterpret_cast<__m128i*>(block);
+  _mm_storeu_si128(bytes, _mm512_cvtepi32_epi8(_mm512_srli_epi32(weights, 16)));
+  _mm_storeu_si128(bytes + 1, _mm512_cvtepi32_epi8(_mm512_srli_epi32(weights, 8)));
+  _mm_storeu_si128(bytes + 2, _mm512_cvtepi32_epi8(weights));
 }
 
-BITMAR_TARGET inline Floats rescaled(__m512i high, __m512i low, float scale) {
-  const __m512d factor = _mm512_set1_pd(256.0);
-  const auto total = [&](__m256i h, __m256i l) BITMAR_TARGET {
-    return _mm512_cvtpd_ps(_mm512_add_pd(_mm512_mul_pd(_mm512_cvtepi32_pd(h), factor), _mm512_cvtepi32_pd(l)));
+// (high * 65536 + middle * 256 + low) * scale; the sum is exact in a double.
+BITMAR_TARGET inline Floats rescaled(const __m512i (&digits)[3], float scale) {
+  const __m512d base = _mm512_set1_pd(256.0);
+  const auto total = [&](__m256i high, __m256i middle, __m256i low) BITMAR_TARGET {
+    const __m512d upper = _mm512_add_pd(_mm512_mul_pd(_mm512_cvtepi32_pd(high), base), _mm512_cvtepi32_pd(middle));
+    return _mm512_cvtpd_ps(_mm512_add_pd(_mm512_mul_pd(upper, base), _mm512_cvtepi32_pd(low)));
   };
-  const __m256 first = total(_mm512_castsi512_si256(high), _mm512_castsi512_si256(low));
-  const __m256 second = total(_mm512_extracti32x8_epi32(high, 1), _mm512_extracti32x8_epi32(low, 1));
+  const __m256 first = total(_mm512_castsi512_si256(digits[0]), _mm512_castsi512_si256(digits[1]),
+                             _mm512_castsi512_si256(digits[2]));
+  const __m256 second = total(_mm512_extracti32x8_epi32(digits[0], 1), _mm512_extracti32x8_epi32(digits[1], 1),
+                              _mm512_extracti32x8_epi32(digits[2], 1));
   return _mm512_mul_ps(_mm512_insertf32x8(_mm512_castps256_ps512(first), second, 1), _mm512_set1_ps(scale));
 }
 
@@ -121,22 +127,23 @@ BITMAR_TARGET inline void weighted_columns(const AttentionRange* ranges, std::si
                                            const std::uint8_t* weights, std::size_t width, std::size_t first,
                                            float scale, float* out) {
   const std::size_t group_bytes = round_up(width, 16) * 4;
-  __m512i high[kVectors];
-  __m512i low[kVectors];
-  for (std::size_t v = 0; v < kVectors; ++v) high[v] = low[v] = _mm512_setzero_si512();
+  __m512i sums[kVectors][3];
+  for (std::size_t v = 0; v < kVectors; ++v) sums[v][0] = sums[v][1] = sums[v][2] = _mm512_setzero_si512();
   for (std::size_t r = 0; r < range_count; ++r) {
     const AttentionRange& range = ranges[r];
     for (std::size_t row = range.begin / 16 * 16; row < range.end; row += 16) {
       const std::int8_t* values = range.values + row / 4 * group_bytes + first * 4;
 #pragma GCC unroll 4
       for (std::size_t group = 0; group < 4; ++group) {
-        const __m512i high_weights = broadcast4(weights + group * 4);
-        const __m512i low_weights = broadcast4(weights + 16 + group * 4);
+        const __m512i high = broadcast4(weights + group * 4);
+        const __m512i middle = broadcast4(weights + 16 + group * 4);
+        const __m512i low = broadcast4(weights + 32 + group * 4);
 #pragma GCC unroll 4
         for (std::size_t v = 0; v < kVectors; ++v) {
           const __m512i value = _mm512_load_si512(values + group * group_bytes + v * 64);
-          high[v] = _mm512_dpbusd_epi32(high[v], high_weights, value);
-          low[v] = _mm512_dpbusd_epi32(low[v], low_weights, value);
+          sums[v][0] = _mm512_dpbusd_epi32(sums[v][0], high, value);
+          sums[v][1] = _mm512_dpbusd_epi32(sums[v][1], middle, value);
+          sums[v][2] = _mm512_dpbusd_epi32(sums[v][2], low, value);
         }
       }
       weights += kWeightBlockBytes;
@@ -145,7 +152,7 @@ BITMAR_TARGET inline void weighted_columns(const AttentionRange* ranges, std::si
   for (std::size_t v = 0; v < kVectors; ++v) {
     const std::size_t column = first + v * 16;
     const std::size_t left = width - column < 16 ? width - column : 16;
-    store_first(out + column, left, rescaled(high[v], low[v], scale));
+    store_first(out + column, left, rescaled(sums[v], scale));
   }
 }
 

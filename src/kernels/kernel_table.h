@@ -61,8 +61,8 @@ struct AttentionRange {
 
 inline constexpr std::size_t kAttentionBlock = 16;
 
-// Attention weights are integers of 15 bits; sums over 65,536 rows fit.
-inline constexpr std::int32_t kWeightLimit = 32767;
+// Attention weights are integers of 23 bits, as fine as a float beside the largest of them; sums over 65,536 rows fit.
+inline constexpr std::int32_t kWeightLimit = 8388607;
 
 struct KernelTable {
   const char* name;
@@ -111,7 +111,7 @@ struct KernelTable {
 
   // One query's attention over cached rows of one head: out[j] = sum_i p_i value_i[j] with p the softmax of the scores
   // over all ranges together. Scores are exact integer products times their scales. The weights p_i * value_scale_i
-  // are rounded to 15 bits of the largest, so that the sum over the values is an exact integer as well.
+  // are rounded to 23 bits of the largest, so that the sum over the values is an exact integer as well.
   // scratch: at least sum of (rows of the range's 16-row blocks) floats, 64-byte aligned. out: [width].
   void (*attend)(const AttentionRange* ranges, std::size_t range_count, std::size_t width, float* scratch, float* out);
 

@@ -149,7 +149,7 @@ BITMAR_TARGET void attend(const AttentionRange* ranges, std::size_t range_count,
   const bool usable = scale <= 3.40282347e38f;
   const Floats factor = spread(usable ? scale : 0.0f);
   const auto blocks = static_cast<std::size_t>(weights - scratch) / kLanes;
-  // Block by block in place: codes take half the bytes of weights, so none is overwritten before it is read.
+  // Block by block in place: codes take no more bytes than weights, so none is overwritten before it is read.
   auto* codes = reinterpret_cast<std::uint8_t*>(scratch);
   for (std::size_t block = 0; block < blocks; ++block) {
     store_weights(codes + block * kWeightBlockBytes,

@@ -26,27 +26,29 @@ ReferenceWeights::ReferenceWeights(const ModelConfig& config, const TensorDecode
   }
 }
 
+ReferenceLayers::Codes ReferenceLayers::quantize(const Row& x) {
+  double largest = 0;
+  for (const double value : x) largest = std::max(largest, std::abs(value));
+  if (largest == 0) return {Row(x.size(), 0.0), 0.0};
+  Codes result{{}, largest / 127.0};
+  for (const double value : x) {
+    const double scaled = value * 127.0 / largest;
+    closest_tie_ = std::min(closest_tie_, std::abs(std::abs(scaled - std::floor(scaled)) - 0.5));
+    result.codes.push_back(std::nearbyint(scaled));
+  }
+  return result;
+}
+
 Rows ReferenceLayers::bit_linear(const std::string& name, const Rows& x) {
   const Row& weights = weights_.values(name + ".weight");
   const double gamma = weights_.scale(name + ".weight");
   Rows out;
   for (const Row& row : x) {
-    double largest = 0;
-    for (const double value : row) largest = std::max(largest, std::abs(value));
-    const std::size_t rows = weights.size() / row.size();
-    Row result(rows, 0.0);
-    if (largest > 0) {
-      Row codes;
-      for (const double value : row) {
-        const double scaled = value * 127.0 / largest;
-        closest_tie_ = std::min(closest_tie_, std::abs(std::abs(scaled - std::floor(scaled)) - 0.5));
-        codes.push_back(std::nearbyint(scaled));
-      }
-      for (std::size_t r = 0; r < rows; ++r) {
-        double sum = 0;
-        for (std::size_t c = 0; c < codes.size(); ++c) sum += weights[r * codes.size() + c] * codes[c];
-        result[r] = sum * gamma * largest / 127.0;
-      }
+    const auto [codes, step] = quantize(row);
+    Row result(weights.size() / row.size(), 0.0);
+    for (std::size_t r = 0; r < result.size(); ++r) {
+      for (std::size_t c = 0; c < codes.size(); ++c) result[r] += weights[r * codes.size() + c] * codes[c];
+      result[r] *= gamma * step;
     }
     out.push_back(result);
   }
@@ -73,6 +75,23 @@ Rows ReferenceLayers::norm(const std::string& name, const Rows& x) const {
   return out;
 }
 
+Row ReferenceLayers::rounded_head(const Row& row, std::size_t head, std::int64_t position) {
+  const std::size_t width = config_.head_width();
+  Row part(width);
+  for (std::size_t i = 0; i < width / 2; ++i) {
+    const double theta =
+        std::pow(static_cast<double>(config_.rope_base), -2.0 * static_cast<double>(i) / static_cast<double>(width));
+    const double angle = theta * static_cast<double>(position);
+    const double a = row[head * width + i];
+    const double b = row[head * width + i + width / 2];
+    part[i] = a * std::cos(angle) - b * std::sin(angle);
+    part[i + width / 2] = a * std::sin(angle) + b * std::cos(angle);
+  }
+  auto [codes, step] = quantize(part);
+  for (double& code : codes) code *= step;
+  return codes;
+}
+
 Rows ReferenceLayers::attention(const std::string& name, const Rows& queries, const Rows& keys_values,
                                 const Visibility& visible) {
   const Rows q = bit_linear(name + ".query", queries);
@@ -80,28 +99,20 @@ Rows ReferenceLayers::attention(const std::string& name, const Rows& queries, co
   const Rows v = bit_linear(name + ".value", keys_values);
   const std::size_t width = config_.head_width();
   Rows joined(queries.size(), Row(config_.width, 0.0));
-  for (std::size_t t = 0; t < queries.size(); ++t) {
-    for (std::size_t head = 0; head < config_.heads; ++head) {
+  for (std::size_t head = 0; head < config_.heads; ++head) {
+    Rows values;
+    for (const Row& row : v) values.push_back(rounded_head(row, head, 0));
+    for (std::size_t t = 0; t < queries.size(); ++t) {
       Row scores;
       for (const Key& key : visible[t]) {
-        // The pairs (i, i + width / 2) as complex numbers: Re(q conj(k) exp(i distance theta)).
-        double score = 0;
-        for (std::size_t i = 0; i < width / 2; ++i) {
-          const double theta = std::pow(static_cast<double>(config_.rope_base),
-                                        -2.0 * static_cast<double>(i) / static_cast<double>(width));
-          const double angle = theta * static_cast<double>(key.distance);
-          const double qa = q[t][head * width + i];
-          const double qb = q[t][head * width + i + width / 2];
-          const double ka = k[key.row][head * width + i];
-          const double kb = k[key.row][head * width + i + width / 2];
-          score += (qa * ka + qb * kb) * std::cos(angle) - (qb * ka - qa * kb) * std::sin(angle);
-        }
-        scores.push_back(score / std::sqrt(static_cast<double>(width)));
+        const Row query = rounded_head(q[t], head, key.query_position);
+        scores.push_back(dot_product(query, rounded_head(k[key.row], head, key.key_position)) /
+                         std::sqrt(static_cast<double>(width)));
       }
       softmax_in_place(scores);
       for (std::size_t n = 0; n < scores.size(); ++n) {
         for (std::size_t i = 0; i < width; ++i) {
-          joined[t][head * width + i] += scores[n] * v[visible[t][n].row][head * width + i];
+          joined[t][head * width + i] += scores[n] * values[visible[t][n].row][i];
         }
       }
     }

@@ -32,13 +32,20 @@ class ReferenceLayers {
  public:
   ReferenceLayers(const ModelConfig& config, const ReferenceWeights& weights) : config_(config), weights_(weights) {}
 
+  // Rounded to 255 levels of the largest; 0 where all are 0.
+  struct Codes {
+    Row codes;
+    double step;
+  };
+  [[nodiscard]] Codes quantize(const Row& x);
   [[nodiscard]] Rows bit_linear(const std::string& name, const Rows& x);
   [[nodiscard]] Rows norm(const std::string& name, const Rows& x) const;
-  // Attention with output norm and projection. `visible(t)` lists the key rows of query t, each with the distance
-  // from the query in positions (0: not rotated).
+  // Attention with output norm and projection, on queries, keys and values rounded to 8-bit codes head by head.
+  // `visible(t)` lists the key rows of query t, with the positions that key and query are rotated to (0: not rotated).
   struct Key {
     std::size_t row;
-    std::int64_t distance;
+    std::int64_t key_position;
+    std::int64_t query_position;
   };
   using Visibility = std::vector<std::vector<Key>>;
   [[nodiscard]] Rows attention(const std::string& name, const Rows& queries, const Rows& keys_values,
@@ -49,6 +56,9 @@ class ReferenceLayers {
   [[nodiscard]] double closest_tie() const { return closest_tie_; }
 
  private:
+  // The head's part of a row, rotated (pairs (i, i + width / 2), Su et al. 2021) and rounded to codes.
+  [[nodiscard]] Row rounded_head(const Row& row, std::size_t head, std::int64_t position);
+
   const ModelConfig& config_;
   const ReferenceWeights& weights_;
   double closest_tie_ = 0.5;

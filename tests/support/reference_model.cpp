@@ -58,9 +58,9 @@ class Reference {
       auto& keys = visible.emplace_back();
       for (std::int64_t key = 0; key <= t; ++key) {
         if (key < sinks) {
-          keys.push_back({static_cast<std::size_t>(key), std::min(t, sinks + window - 1) - key});
+          keys.push_back({static_cast<std::size_t>(key), key, std::min(t, sinks + window - 1)});
         } else if (key > t - window) {
-          keys.push_back({static_cast<std::size_t>(key), t - key});
+          keys.push_back({static_cast<std::size_t>(key), key, t});
         }
       }
     }
@@ -101,7 +101,7 @@ class Reference {
     }
     ReferenceLayers::Visibility all(states.size());
     for (auto& keys : all) {
-      for (std::size_t row = 0; row < image.size(); ++row) keys.push_back({row, 0});
+      for (std::size_t row = 0; row < image.size(); ++row) keys.push_back({row, 0, 0});
     }
     Rows sum = states;
     add_to(sum, layers_.attention("fusion.attention", states, image, all));
