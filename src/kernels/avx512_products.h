@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kTileRows = 64;
 constexpr std::size_t kTileGroup = 64;  // bytes: 64 rows of 4 columns
-constexpr std::size_t kTokens = 6;      // by 4 vectors of rows: 24 sums
+constexpr std::size_t kTokens = 6;
 
 struct Output {
   const PackedMatrix* weights;
@@ -19,11 +19,16 @@ struct Output {
   float* values;  // [tokens, rows]
 };
 
-BITMAR_TARGET inline std::int32_t code_sum(const ActivationRows& x, std::size_t token) {
+BITMAR_TARGET __attribute__((noinline)) std::int32_t code_sum(const ActivationRows& x, std::size_t token) {
   const std::size_t count = 2 * sum_blocks(x.stride);
   std::int32_t sum = 0;
   for (std::size_t i = 0; i < count; ++i) sum += x.column_sums[token * count + i];
   return sum;
+}
+
+// sum += codes * x. One piece of assembly, because GCC 12 otherwise keeps a second copy of every sum.
+BITMAR_TARGET inline void multiply_add(__m512i& sum, __m512i codes, __m512i x) {
+  asm("vpdpbusd %[x], %[codes], %[sum]" : [sum] "+v"(sum) : [codes] "v"(codes), [x] "v"(x));
 }
 
 // Scales and stores the finished sums of 16 rows, as many as there are.
@@ -42,16 +47,14 @@ BITMAR_TARGET inline void store_sums(const Output& out, std::size_t token, std::
   store_first(target, count, result);
 }
 
-BITMAR_TARGET inline void store_tile(const Output& out, std::size_t token, std::size_t row, __m512i sums[4]) {
+BITMAR_TARGET inline void store_tile(const Output& out, std::size_t token, std::size_t row, __m512i sum0, __m512i sum1,
+                                     __m512i sum2, __m512i sum3) {
   const __m512 scale = _mm512_set1_ps(out.weights->scale * out.x->inverse_scales[token]);
   const __m512i offset = _mm512_set1_epi32(code_sum(*out.x, token));
-  sums[1] = _mm512_srai_epi32(sums[1], 2);
-  sums[2] = _mm512_srai_epi32(sums[2], 4);
-  sums[3] = _mm512_srai_epi32(sums[3], 6);
-#pragma GCC unroll 4
-  for (std::size_t pair = 0; pair < 4; ++pair) {
-    store_sums(out, token, row + pair * 16, _mm512_sub_epi32(sums[pair], offset), scale);
-  }
+  store_sums(out, token, row, _mm512_sub_epi32(sum0, offset), scale);
+  store_sums(out, token, row + 16, _mm512_sub_epi32(_mm512_srai_epi32(sum1, 2), offset), scale);
+  store_sums(out, token, row + 32, _mm512_sub_epi32(_mm512_srai_epi32(sum2, 4), offset), scale);
+  store_sums(out, token, row + 48, _mm512_sub_epi32(_mm512_srai_epi32(sum3, 6), offset), scale);
 }
 
 // kTiles tiles times one token. The whole byte is multiplied instead of its lowest pair, which saves a mask: the other
@@ -74,18 +77,18 @@ BITMAR_TARGET inline void tiles_times_token(const Output& out, std::size_t row, 
 #pragma GCC unroll 4
       for (std::size_t i = 0; i < kTiles; ++i) {
         const __m512i packed = _mm512_load_si512(tile + i * tile_bytes + (column + step) * (kTileGroup / 4));
-        sums[i][0] = _mm512_dpbusd_epi32(sums[i][0], packed, x);
-        sums[i][1] = _mm512_dpbusd_epi32(sums[i][1], _mm512_and_si512(packed, pair1), x);
-        sums[i][2] = _mm512_dpbusd_epi32(sums[i][2], _mm512_and_si512(packed, pair2), x);
-        sums[i][3] = _mm512_dpbusd_epi32(sums[i][3], _mm512_and_si512(packed, pair3), x);
+        multiply_add(sums[i][0], packed, x);
+        multiply_add(sums[i][1], _mm512_and_si512(packed, pair1), x);
+        multiply_add(sums[i][2], _mm512_and_si512(packed, pair2), x);
+        multiply_add(sums[i][3], _mm512_and_si512(packed, pair3), x);
       }
     }
   }
 #pragma GCC unroll 4
   for (std::size_t i = 0; i < kTiles; ++i) {
     const __m512i others = _mm512_add_epi32(_mm512_add_epi32(sums[i][1], sums[i][2]), sums[i][3]);
-    sums[i][0] = _mm512_sub_epi32(sums[i][0], others);
-    store_tile(out, token, row + i * kTileRows, sums[i]);
+    const __m512i lowest = _mm512_sub_epi32(sums[i][0], others);
+    store_tile(out, token, row + i * kTileRows, lowest, sums[i][1], sums[i][2], sums[i][3]);
   }
 }
 
@@ -111,14 +114,14 @@ BITMAR_TARGET __attribute__((noinline)) void tile_times_tokens(const Output& out
 #pragma GCC unroll 8
     for (std::size_t t = 0; t < kCount; ++t) {
       const __m512i x = broadcast4(codes + t * stride + column);
-      sums[t][0] = _mm512_dpbusd_epi32(sums[t][0], w0, x);
-      sums[t][1] = _mm512_dpbusd_epi32(sums[t][1], w1, x);
-      sums[t][2] = _mm512_dpbusd_epi32(sums[t][2], w2, x);
-      sums[t][3] = _mm512_dpbusd_epi32(sums[t][3], w3, x);
+      multiply_add(sums[t][0], w0, x);
+      multiply_add(sums[t][1], w1, x);
+      multiply_add(sums[t][2], w2, x);
+      multiply_add(sums[t][3], w3, x);
     }
   }
 #pragma GCC unroll 8
-  for (std::size_t t = 0; t < kCount; ++t) store_tile(out, token + t, row, sums[t]);
+  for (std::size_t t = 0; t < kCount; ++t) store_tile(out, token + t, row, sums[t][0], sums[t][1], sums[t][2], sums[t][3]);
 }
 
 template <std::size_t kCount>
@@ -166,7 +169,7 @@ BITMAR_TARGET __attribute__((noinline)) void panels_times_codes(const Output& ou
     for (std::size_t t = 0; t < kCount; ++t) {
       const __m512i x = broadcast4(codes + t * stride + column);
 #pragma GCC unroll 8
-      for (std::size_t p = 0; p < kPanels; ++p) sums[t][p] = _mm512_dpbusd_epi32(sums[t][p], w[p], x);
+      for (std::size_t p = 0; p < kPanels; ++p) multiply_add(sums[t][p], w[p], x);
     }
   }
 #pragma GCC unroll 8

@@ -88,6 +88,7 @@ class Model:
                    (("query", queries), ("key", keys), ("value", keys)))
         if causal:
             q, k = self.rotate(q), self.rotate(k)
+        q, k, v = (self.quantize_activations(x) for x in (q, k, v))
         scores = q @ k.transpose(1, 2) / math.sqrt(q.shape[-1])
         if causal:
             scores = scores.masked_fill(torch.ones_like(scores[0], dtype=torch.bool).triu(1), -math.inf)

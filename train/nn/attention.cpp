@@ -61,11 +61,15 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& queries, const torch::
   const auto quantized_keys = keys_values.is_same(queries) ? quantized_queries : fake_quantize_activations(keys_values);
   auto query = split_heads(query_->project(quantized_queries));
   auto key = split_heads(key_->project(quantized_keys));
-  const auto value = split_heads(value_->project(quantized_keys));
+  auto value = split_heads(value_->project(quantized_keys));
   if (options.rotary != nullptr) {
     query = apply_rotary(query, *options.rotary);
     key = apply_rotary(key, *options.rotary);
   }
+  // As in the runtime's caches: 8-bit codes with a scale a head.
+  query = fake_quantize_activations(query);
+  key = fake_quantize_activations(key);
+  value = fake_quantize_activations(value);
   if (options.probabilities != nullptr) *options.probabilities = attention_probabilities(query, key, options);
   std::optional<torch::Tensor> mask;
   if (options.mask.defined()) mask = options.mask.to(query.scalar_type());
