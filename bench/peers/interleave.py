@@ -116,8 +116,8 @@ def compare(name: str, peer: Side, ours: Side, command: str, rounds: int) -> Row
 
 
 def hardest(rows: Iterable[Row]) -> Row:
-    """The row where the peer does best beside us."""
-    return min(rows, key=lambda row: row.ratio)
+    """The row where the peer does best beside us, by the best rounds: what else the machine does disturbs them least."""
+    return min(rows, key=lambda row: row.ratio_of_minima)
 
 
 def rate(command: str, seconds: float) -> str:

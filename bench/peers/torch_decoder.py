@@ -13,15 +13,17 @@ HEAD_WIDTH = WIDTH // HEADS
 
 
 def rotation() -> Tensor:
-    """The angles of all positions as complex numbers [CONTEXT_TOKENS, 1, HEAD_WIDTH / 2]."""
+    """Cosines and sines of all positions: [2, 1, CONTEXT_TOKENS, HEAD_WIDTH / 2]."""
     frequencies = 10000.0 ** (-torch.arange(0, HEAD_WIDTH, 2) / HEAD_WIDTH)
     angles = torch.outer(torch.arange(CONTEXT_TOKENS), frequencies)
-    return torch.polar(torch.ones_like(angles), angles).unsqueeze(1)
+    return torch.stack([angles.cos(), angles.sin()]).unsqueeze(1)
 
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:
-    """x: [tokens, heads, HEAD_WIDTH]."""
-    return torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (-1, 2))) * angles).flatten(-2)
+    """x: [..., tokens, HEAD_WIDTH]; angles: [2, 1, tokens, HEAD_WIDTH / 2]."""
+    cosine, sine = angles
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * cosine - b * sine, a * sine + b * cosine], -1)
 
 
 class Block(nn.Module):
@@ -31,18 +33,19 @@ class Block(nn.Module):
         self.qkv, self.out = nn.Linear(WIDTH, 3 * WIDTH, bias=False), nn.Linear(WIDTH, WIDTH, bias=False)
         self.up = nn.Linear(WIDTH, FEED_FORWARD, bias=False)
         self.down = nn.Linear(FEED_FORWARD, WIDTH, bias=False)
-        self.register_buffer("keys", torch.zeros(HEADS, CONTEXT_TOKENS, HEAD_WIDTH))
-        self.register_buffer("values", torch.zeros(HEADS, CONTEXT_TOKENS, HEAD_WIDTH))
+        self.register_buffer("keys", torch.zeros(1, HEADS, CONTEXT_TOKENS, HEAD_WIDTH))
+        self.register_buffer("values", torch.zeros(1, HEADS, CONTEXT_TOKENS, HEAD_WIDTH))
 
     def forward(self, x: Tensor, begin: int, angles: Tensor) -> Tensor:
         """x: [tokens, WIDTH], the first at position `begin`, several only where that is 0."""
-        end = begin + x.shape[0]
-        q, k, v = self.qkv(self.attention_norm(x)).view(-1, 3, HEADS, HEAD_WIDTH).unbind(1)
-        self.keys[:, begin:end] = rotate(k, angles).transpose(0, 1)
-        self.values[:, begin:end] = v.transpose(0, 1)
-        attended = F.scaled_dot_product_attention(rotate(q, angles).transpose(0, 1), self.keys[:, :end],
-                                                  self.values[:, :end], is_causal=begin == 0)
-        x = x + self.out(attended.transpose(0, 1).flatten(1))
+        tokens = x.shape[0]
+        qkv = self.qkv(self.attention_norm(x)).view(tokens, 3, HEADS, HEAD_WIDTH).permute(1, 2, 0, 3)
+        q, k = rotate(qkv[:2], angles).unsqueeze(1)
+        self.keys.narrow(2, begin, tokens).copy_(k)
+        self.values.narrow(2, begin, tokens).copy_(qkv[2:])
+        attended = F.scaled_dot_product_attention(q, self.keys.narrow(2, 0, begin + tokens),
+                                                  self.values.narrow(2, 0, begin + tokens), is_causal=tokens > 1)
+        x = x + self.out(attended[0].transpose(0, 1).reshape(tokens, WIDTH))
         return x + self.down(F.gelu(self.up(self.feed_forward_norm(x))))
 
 
@@ -55,13 +58,21 @@ class Decoder(nn.Module):
         self.head = nn.Linear(WIDTH, VOCABULARY, bias=False)
         self.register_buffer("angles", rotation())
 
-    def forward(self, ids: Tensor, begin: int) -> Tensor:
-        """The id after the last of `ids` [tokens], greedily: [1]."""
+    def last_state(self, ids: Tensor, begin: int) -> Tensor:
+        """ids: [tokens], the first at position `begin`; the state [1, WIDTH] after the last."""
         x = self.embedding(ids)
-        angles = self.angles[begin:begin + ids.shape[0]]
+        angles = self.angles.narrow(2, begin, ids.shape[0])
         for block in self.blocks:
             x = block(x, begin, angles)
-        return self.head(self.norm(x[-1:])).argmax(-1)
+        return self.norm(x[-1:])
+
+    def compile_layers(self) -> None:
+        """All but the head, whose int8 kernel cannot be traced."""
+        self.last_state = torch.compile(self.last_state, dynamic=True)
+
+    def forward(self, ids: Tensor, begin: int) -> Tensor:
+        """The logits [VOCABULARY] after the last of `ids`."""
+        return self.head(self.last_state(ids, begin))[0]
 
 
 def quantized(model: Decoder, whole: bool) -> Decoder:
@@ -89,8 +100,10 @@ class TorchSession:
             start = time.perf_counter()
             self._model(ids, 0)
             return time.perf_counter() - start
-        next_id = self._model(torch.tensor(spread_tokens(PROMPT_TOKENS)), 0)
+        logits = self._model(torch.tensor(spread_tokens(PROMPT_TOKENS)), 0)
         start = time.perf_counter()
         for position in range(PROMPT_TOKENS, PROMPT_TOKENS + count):
-            next_id = self._model(next_id, position)
+            # NumPy's argmax takes a tenth of PyTorch's time.
+            ids = torch.tensor([int(logits.numpy().argmax())])
+            logits = self._model(ids, position)
         return time.perf_counter() - start
