@@ -120,21 +120,22 @@ def hardest(rows: Iterable[Row]) -> Row:
     return min(rows, key=lambda row: row.ratio_of_minima)
 
 
-def rate(command: str, seconds: float) -> str:
+def number(command: str, seconds: float) -> str:
     """Tokens a second where the command counts tokens, else milliseconds."""
     count = command.split()[1:]
-    return f"{int(count[0]) / seconds:,.0f}" if count else f"{seconds * 1e3:.1f} ms"
+    return f"{int(count[0]) / seconds:,.0f}" if count else f"{seconds * 1e3:.2f}"
 
 
 def table(rows: Iterable[Row]) -> str:
     """Markdown; medians, with the best round in brackets."""
-    lines = ["| peer | threads | measure | peer, tokens/s | BitMar, tokens/s | ratio | ratio of best rounds |",
+    lines = ["| peer | threads | measure | peer (best round) | BitMar (best round) | ratio | of best rounds |",
              "|---|---:|---|---:|---:|---:|---:|"]
     for row in rows:
-        sides = [f"{rate(row.command, statistics.median(seconds))} ({rate(row.command, min(seconds))})"
+        unit = "tokens/s" if " " in row.command else "ms"
+        sides = [f"{number(row.command, statistics.median(seconds))} ({number(row.command, min(seconds))})"
                  for seconds in (row.peer_seconds, row.our_seconds)]
-        lines.append(f"| {row.peer} | {row.threads} | {row.command} | {sides[0]} | {sides[1]} | {row.ratio:.2f} | "
-                     f"{row.ratio_of_minima:.2f} |")
+        lines.append(f"| {row.peer} | {row.threads} | {row.command}, {unit} | {sides[0]} | {sides[1]} | "
+                     f"{row.ratio:.2f} | {row.ratio_of_minima:.2f} |")
     return "\n".join(lines)
 
 
