@@ -115,9 +115,9 @@ def compare(name: str, peer: Side, ours: Side, command: str, rounds: int) -> Row
     return Row(name, command, ours.threads, [turn[0] for turn in turns], [turn[1] for turn in turns])
 
 
-def hardest(rows: Iterable[Row]) -> Row:
-    """The row where the peer does best beside us, by the best rounds: what else the machine does disturbs them least."""
-    return min(rows, key=lambda row: row.ratio_of_minima)
+def fastest_peer(rows: Iterable[Row]) -> Row:
+    """The row of the peer's best round, which other load on the machine disturbs least."""
+    return min(rows, key=lambda row: min(row.peer_seconds))
 
 
 def number(command: str, seconds: float) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 
 WIDTH, HEADS = 128, 4
 # Types with which whole models are run; those whose blocks do not fit the widths are refused.
-QUANTIZATIONS = ("F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL", "MXFP4", "Q6_K", "Q5_K", "Q4_K",
-                 "Q3_K", "Q2_K", "TQ2_0", "TQ1_0")
+QUANTIZATIONS = ("F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL", "MXFP4",
+                 "Q6_K", "Q5_K", "Q4_K", "Q3_K", "Q2_K", "TQ2_0", "TQ1_0")
 
 
 @dataclass(frozen=True)
