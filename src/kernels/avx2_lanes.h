@@ -16,7 +16,7 @@ struct Ints {
 constexpr std::size_t kLinearTokens = 5;
 constexpr std::size_t kLinearPanels = 1;
 constexpr std::size_t kVectorPanels = 4;
-constexpr std::size_t kWeightBlockBytes = 64;  // 16 high digits of 16 bits, 16 low ones
+constexpr std::size_t kUsualKeyWidth = 32;
 
 // Lanes [0, count) on; count may be negative or above 8.
 BITMAR_TARGET inline __m256i first_lanes(int count) {
@@ -161,6 +161,11 @@ class KeyQuery {
   std::size_t width_;
 };
 
+struct UsualKeyQuery : KeyQuery {
+  BITMAR_TARGET explicit UsualKeyQuery(const std::int8_t* codes) : KeyQuery(codes, kUsualKeyWidth) {}
+};
+
+// 16 high digits of 16 bits, then 16 low ones of 15.
 BITMAR_TARGET inline void store_weights(std::uint8_t* block, Ints weights) {
   auto* words = reinterpret_cast<__m256i*>(block);
   const __m256i mask = _mm256_set1_epi32(0x7FFF);
@@ -218,7 +223,7 @@ BITMAR_TARGET void weighted_values(const AttentionRange* ranges, std::size_t ran
           add_group(high, block + group * 8, wide);
           add_group(low, block + 32 + group * 8, wide);
         }
-        block += kWeightBlockBytes;
+        block += 64;
         if (++waiting == kBlocksBeforeOverflow) {
           empty(high, 32768.0, totals);
           empty(low, 1.0, totals);

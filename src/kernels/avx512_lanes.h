@@ -12,7 +12,7 @@ using Ints = __m512i;
 constexpr std::size_t kLinearTokens = 6;
 constexpr std::size_t kLinearPanels = 4;
 constexpr std::size_t kVectorPanels = 8;
-constexpr std::size_t kWeightBlockBytes = 48;  // 16 high bytes, 16 middle ones, 16 low ones
+constexpr std::size_t kUsualKeyWidth = 32;
 
 BITMAR_TARGET inline __mmask16 first_lanes(std::size_t count) {
   return static_cast<__mmask16>((1u << count) - 1u);
@@ -76,20 +76,31 @@ BITMAR_TARGET inline __m512i broadcast4(const void* bytes) {
   return _mm512_set1_epi32(word);
 }
 
+// sum += codes * x, unsigned by signed. One piece of assembly, because GCC 12 otherwise keeps a second copy of sums, and
+// loads an operand again for each use.
+BITMAR_TARGET inline void multiply_add(__m512i& sum, __m512i codes, __m512i x) {
+  asm("vpdpbusd %[x], %[codes], %[sum]" : [sum] "+v"(sum) : [codes] "v"(codes), [x] "v"(x));
+}
+
 // Keys as unsigned bytes key + 128; the sum starts at minus 128 times that of the query.
+BITMAR_TARGET inline __m512i flipped_keys(const std::int8_t* keys) {
+  return _mm512_xor_si512(_mm512_load_si512(keys), _mm512_set1_epi8(-128));
+}
+
+BITMAR_TARGET inline __m512i start_of_sums(const std::int8_t* codes, std::size_t width) {
+  int sum = 0;
+  for (std::size_t i = 0; i < width; ++i) sum += codes[i];
+  return _mm512_set1_epi32(-128 * sum);
+}
+
 class KeyQuery {
  public:
-  BITMAR_TARGET KeyQuery(const std::int8_t* codes, std::size_t width) : codes_(codes), width_(width) {
-    int sum = 0;
-    for (std::size_t i = 0; i < width; ++i) sum += codes[i];
-    start_ = _mm512_set1_epi32(-128 * sum);
-  }
+  BITMAR_TARGET KeyQuery(const std::int8_t* codes, std::size_t width)
+      : codes_(codes), width_(width), start_(start_of_sums(codes, width)) {}
   BITMAR_TARGET inline Ints sums(const std::int8_t* keys) const {
-    const __m512i flip = _mm512_set1_epi8(-128);
     __m512i total = start_;
     for (std::size_t i = 0; i < width_; i += 4) {
-      const __m512i flipped = _mm512_xor_si512(_mm512_load_si512(keys + i * kAttentionBlock), flip);
-      total = _mm512_dpbusd_epi32(total, flipped, broadcast4(codes_ + i));
+      multiply_add(total, flipped_keys(keys + i * kAttentionBlock), broadcast4(codes_ + i));
     }
     return total;
   }
@@ -100,24 +111,45 @@ class KeyQuery {
   __m512i start_;
 };
 
+// A query of 32 codes stays in eight registers.
+class UsualKeyQuery {
+ public:
+  BITMAR_TARGET explicit UsualKeyQuery(const std::int8_t* codes) : start_(start_of_sums(codes, kUsualKeyWidth)) {
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < 8; ++i) codes_[i] = broadcast4(codes + 4 * i);
+  }
+  BITMAR_TARGET inline Ints sums(const std::int8_t* keys) const {
+    __m512i even = start_;
+    __m512i odd = _mm512_setzero_si512();
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < 8; i += 2) {
+      multiply_add(even, flipped_keys(keys + i * 64), codes_[i]);
+      multiply_add(odd, flipped_keys(keys + i * 64 + 64), codes_[i + 1]);
+    }
+    return _mm512_add_epi32(even, odd);
+  }
+
+ private:
+  __m512i start_;
+  __m512i codes_[8];
+};
+
+// For each 4 rows, 4 high bytes, 4 middle ones, 4 low ones, 4 zeros.
 BITMAR_TARGET inline void store_weights(std::uint8_t* block, Ints weights) {
-  auto* bytes = reinterpret_cast<__m128i*>(block);
-  _mm_storeu_si128(bytes, _mm512_cvtepi32_epi8(_mm512_srli_epi32(weights, 16)));
-  _mm_storeu_si128(bytes + 1, _mm512_cvtepi32_epi8(_mm512_srli_epi32(weights, 8)));
-  _mm_storeu_si128(bytes + 2, _mm512_cvtepi32_epi8(weights));
+  const __m128i order = _mm_setr_epi8(2, 6, 10, 14, 1, 5, 9, 13, 0, 4, 8, 12, 3, 7, 11, 15);
+  _mm512_storeu_si512(block, _mm512_shuffle_epi8(weights, _mm512_broadcast_i32x4(order)));
 }
 
 // (high * 65536 + middle * 256 + low) * scale; the sum is exact in a double.
-BITMAR_TARGET inline Floats rescaled(const __m512i (&digits)[3], float scale) {
+BITMAR_TARGET inline Floats rescaled(__m512i high, __m512i middle, __m512i low, float scale) {
   const __m512d base = _mm512_set1_pd(256.0);
-  const auto total = [&](__m256i high, __m256i middle, __m256i low) BITMAR_TARGET {
-    const __m512d upper = _mm512_add_pd(_mm512_mul_pd(_mm512_cvtepi32_pd(high), base), _mm512_cvtepi32_pd(middle));
-    return _mm512_cvtpd_ps(_mm512_add_pd(_mm512_mul_pd(upper, base), _mm512_cvtepi32_pd(low)));
+  const auto total = [&](__m256i h, __m256i m, __m256i l) BITMAR_TARGET {
+    const __m512d upper = _mm512_add_pd(_mm512_mul_pd(_mm512_cvtepi32_pd(h), base), _mm512_cvtepi32_pd(m));
+    return _mm512_cvtpd_ps(_mm512_add_pd(_mm512_mul_pd(upper, base), _mm512_cvtepi32_pd(l)));
   };
-  const __m256 first = total(_mm512_castsi512_si256(digits[0]), _mm512_castsi512_si256(digits[1]),
-                             _mm512_castsi512_si256(digits[2]));
-  const __m256 second = total(_mm512_extracti32x8_epi32(digits[0], 1), _mm512_extracti32x8_epi32(digits[1], 1),
-                              _mm512_extracti32x8_epi32(digits[2], 1));
+  const __m256 first = total(_mm512_castsi512_si256(high), _mm512_castsi512_si256(middle), _mm512_castsi512_si256(low));
+  const __m256 second = total(_mm512_extracti32x8_epi32(high, 1), _mm512_extracti32x8_epi32(middle, 1),
+                              _mm512_extracti32x8_epi32(low, 1));
   return _mm512_mul_ps(_mm512_insertf32x8(_mm512_castps256_ps512(first), second, 1), _mm512_set1_ps(scale));
 }
 
@@ -128,6 +160,7 @@ BITMAR_TARGET inline void weighted_columns(const AttentionRange* ranges, std::si
                                            float scale, float* out) {
   const std::size_t group_bytes = round_up(width, 16) * 4;
   __m512i sums[kVectors][3];
+#pragma GCC unroll 4
   for (std::size_t v = 0; v < kVectors; ++v) sums[v][0] = sums[v][1] = sums[v][2] = _mm512_setzero_si512();
   for (std::size_t r = 0; r < range_count; ++r) {
     const AttentionRange& range = ranges[r];
@@ -135,24 +168,25 @@ BITMAR_TARGET inline void weighted_columns(const AttentionRange* ranges, std::si
       const std::int8_t* values = range.values + row / 4 * group_bytes + first * 4;
 #pragma GCC unroll 4
       for (std::size_t group = 0; group < 4; ++group) {
-        const __m512i high = broadcast4(weights + group * 4);
-        const __m512i middle = broadcast4(weights + 16 + group * 4);
-        const __m512i low = broadcast4(weights + 32 + group * 4);
+        const __m512i high = broadcast4(weights + group * 16);
+        const __m512i middle = broadcast4(weights + group * 16 + 4);
+        const __m512i low = broadcast4(weights + group * 16 + 8);
 #pragma GCC unroll 4
         for (std::size_t v = 0; v < kVectors; ++v) {
           const __m512i value = _mm512_load_si512(values + group * group_bytes + v * 64);
-          sums[v][0] = _mm512_dpbusd_epi32(sums[v][0], high, value);
-          sums[v][1] = _mm512_dpbusd_epi32(sums[v][1], middle, value);
-          sums[v][2] = _mm512_dpbusd_epi32(sums[v][2], low, value);
+          multiply_add(sums[v][0], high, value);
+          multiply_add(sums[v][1], middle, value);
+          multiply_add(sums[v][2], low, value);
         }
       }
-      weights += kWeightBlockBytes;
+      weights += 64;
     }
   }
+#pragma GCC unroll 4
   for (std::size_t v = 0; v < kVectors; ++v) {
     const std::size_t column = first + v * 16;
     const std::size_t left = width - column < 16 ? width - column : 16;
-    store_first(out + column, left, rescaled(sums[v], scale));
+    store_first(out + column, left, rescaled(sums[v][0], sums[v][1], sums[v][2], scale));
   }
 }
 

@@ -26,11 +26,6 @@ BITMAR_TARGET __attribute__((noinline)) std::int32_t code_sum(const ActivationRo
   return sum;
 }
 
-// sum += codes * x. One piece of assembly, because GCC 12 otherwise keeps a second copy of every sum.
-BITMAR_TARGET inline void multiply_add(__m512i& sum, __m512i codes, __m512i x) {
-  asm("vpdpbusd %[x], %[codes], %[sum]" : [sum] "+v"(sum) : [codes] "v"(codes), [x] "v"(x));
-}
-
 // Scales and stores the finished sums of 16 rows, as many as there are.
 BITMAR_TARGET inline void store_sums(const Output& out, std::size_t token, std::size_t row, __m512i sums,
                                      __m512 scale) {

@@ -13,8 +13,8 @@
 //   sum_lanes(v): lanes i and i + 8, then i + 4, i + 2, i + 1   max_lanes(v)   any_equal(v, w): bit i for lane i
 //   widen_codes(p, n): up to 16 int8 as Floats   store_codes(p, ints): 16 int8
 //   fold_to_four(v, p): the sum of the lanes i mod 4, as the first steps of sum_lanes
-//   KeyQuery(codes, width): a query; sums(keys): its products with 16 keys
-//   store_weights(p, ints), weighted_values(...): the second half of attend
+//   KeyQuery(codes, width): a query; sums(keys): its products with 16 keys; UsualKeyQuery: of kUsualKeyWidth
+//   store_weights(p, ints): 64 bytes that weighted_values(...), the second half of attend, understands
 //   kLinearTokens, kLinearPanels: the tile of a float product that fits the registers; kVectorPanels for one token
 
 namespace {
@@ -25,40 +25,47 @@ BITMAR_TARGET inline std::size_t lanes_left(std::size_t count, std::size_t at) {
   return count - at < kLanes ? count - at : kLanes;
 }
 
-// e^x within 3 units in the last place: 2^n e^r with |r| <= ln(2) / 2 and e^r = 1 + r + r^2 P(r), P fitted at Chebyshev
-// nodes (relative error 7e-10). Below the smallest normal number the result is 0.
-BITMAR_TARGET inline Floats exponential(Floats x) {
-  const Floats lowest = spread(-87.3365f);
-  const Floats bounded = min(max(x, lowest), spread(88.02f));
-  const Floats n = round_even(mul(bounded, spread(1.44269504f)));
+// e^x for x from kLowestExponent to 88: 2^n e^r with |r| <= ln(2) / 2 and e^r = 1 + r + r^2 P(r), P fitted at Chebyshev
+// nodes (relative error 7e-10); within 3 units in the last place. Polynomials are evaluated in pairs, not by Horner's
+// rule, because it is the length of the chain that costs.
+constexpr float kLowestExponent = -87.3365f;
+
+BITMAR_TARGET inline Floats bounded_exponential(Floats x) {
+  const Floats n = round_even(mul(x, spread(1.44269504f)));
   // ln(2) in two parts, the first short enough for n * part to be exact.
-  Floats r = sub(bounded, mul(n, spread(0x1.62e4p-1f)));
-  r = sub(r, mul(n, spread(0x1.7f7d1cp-20f)));
-  Floats p = spread(0x1.a1517cp-13f);
-  p = add(mul(p, r), spread(0x1.6d4328p-10f));
-  p = add(mul(p, r), spread(0x1.1110c6p-7f));
-  p = add(mul(p, r), spread(0x1.5554eap-5f));
-  p = add(mul(p, r), spread(0x1.555556p-3f));
-  p = add(mul(p, r), spread(0.5f));
-  const Floats power = add(add(mul(mul(r, r), p), r), spread(1.0f));
-  return where_not_below(add_exponent(power, to_ints(n)), x, lowest);
+  const Floats r = sub(sub(x, mul(n, spread(0x1.62e4p-1f))), mul(n, spread(0x1.7f7d1cp-20f)));
+  const Floats r2 = mul(r, r);
+  const Floats low = add(mul(r, spread(0x1.555556p-3f)), spread(0.5f));
+  const Floats middle = add(mul(r, spread(0x1.1110c6p-7f)), spread(0x1.5554eap-5f));
+  const Floats high = add(mul(r, spread(0x1.a1517cp-13f)), spread(0x1.6d4328p-10f));
+  const Floats p = add(mul(add(mul(high, r2), middle), r2), low);
+  return add_exponent(add(add(mul(p, r2), r), spread(1.0f)), to_ints(n));
+}
+
+// For x at most 0; the smallest normal number below kLowestExponent.
+BITMAR_TARGET inline Floats exponential_of_negative(Floats x) {
+  return bounded_exponential(max(x, spread(kLowestExponent)));
+}
+
+// For any x; 0 below kLowestExponent.
+BITMAR_TARGET inline Floats exponential(Floats x) {
+  const Floats lowest = spread(kLowestExponent);
+  return where_not_below(bounded_exponential(min(max(x, lowest), spread(88.02f))), x, lowest);
 }
 
 // x Phi(x) = max(x, 0) - |x| Phi(-|x|), and Phi(-y) = e^(-y^2 / 2) Q(t), t = 1 / (1 + 0.33 y), Q a polynomial of degree
 // 7 without constant term, fitted for Phi(-y) to 5e-9 (the form of Abramowitz and Stegun 26.2.17).
 struct Gelu {
   BITMAR_TARGET static inline Floats apply(Floats x) {
-    const Floats y = min(magnitude(x), spread(14.0f));  // Phi(-14) is 0 in a float
+    const Floats y = min(magnitude(x), spread(13.0f));  // Phi(-13) y is below the last place of any x
     const Floats t = div(spread(1.0f), add(mul(y, spread(0.33f)), spread(1.0f)));
-    Floats q = spread(0.045490682f);
-    q = add(mul(q, t), spread(-0.22036046f));
-    q = add(mul(q, t), spread(0.33088064f));
-    q = add(mul(q, t), spread(-0.08903031f));
-    q = add(mul(q, t), spread(0.18094513f));
-    q = add(mul(q, t), spread(0.119453296f));
-    q = add(mul(q, t), spread(0.132621f));
-    q = mul(q, t);
-    const Floats power = exponential(mul(mul(y, y), spread(-0.5f)));
+    const Floats t2 = mul(t, t);
+    const Floats a = add(mul(t, spread(0.119453296f)), spread(0.132621f));
+    const Floats b = add(mul(t, spread(-0.08903031f)), spread(0.18094513f));
+    const Floats c = add(mul(t, spread(-0.22036046f)), spread(0.33088064f));
+    const Floats upper = add(mul(t2, spread(0.045490682f)), c);
+    const Floats q = mul(add(mul(add(mul(upper, t2), b), t2), a), t);
+    const Floats power = bounded_exponential(mul(mul(y, y), spread(-0.5f)));
     return sub(max(x, zeros()), mul(mul(y, power), q));
   }
 };

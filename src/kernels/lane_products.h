@@ -99,44 +99,59 @@ BITMAR_TARGET void float_linear(const PackedMatrix* weights, const float* x, std
   }
 }
 
-// The scores of one query over all ranges, each range in whole blocks of 16 rows; the largest of them.
-BITMAR_TARGET inline float attention_scores(const AttentionRange* ranges, std::size_t range_count,
-                                            std::size_t key_width, float* scores) {
-  Floats maxima = spread(-__builtin_inff());
-  for (std::size_t r = 0; r < range_count; ++r) {
-    const AttentionRange& range = ranges[r];
-    const KeyQuery query(range.query, key_width);
-    const Floats query_scale = spread(range.query_scale);
-    for (std::size_t row = range.begin / kLanes * kLanes; row < range.end; row += kLanes) {
-      const Floats scale = mul(load(range.key_scales + row), query_scale);
-      Floats block = mul(to_floats(query.sums(range.keys + row * key_width)), scale);
-      if (row < range.begin || row + kLanes > range.end) {
-        float lanes[kLanes];
-        store(lanes, block);
-        for (std::size_t i = 0; i < kLanes; ++i) {
-          if (row + i < range.begin || row + i >= range.end) lanes[i] = -__builtin_inff();
-        }
-        block = load(lanes);
-      }
-      maxima = max(block, maxima);
-      store(scores, block);
-      scores += kLanes;
-    }
+// Lanes [begin, end) of the block at `row` that lie in the range; elsewhere `other`.
+BITMAR_TARGET inline Floats within(const AttentionRange& range, std::size_t row, Floats values, float other) {
+  if (row >= range.begin && row + kLanes <= range.end) [[likely]]
+    return values;
+  float lanes[kLanes];
+  store(lanes, values);
+  for (std::size_t i = 0; i < kLanes; ++i) {
+    if (row + i < range.begin || row + i >= range.end) lanes[i] = other;
   }
-  return max_lanes(maxima);
+  return load(lanes);
+}
+
+// The scores of one query over a range in whole blocks of 16 rows.
+template <typename Query>
+BITMAR_TARGET inline Floats range_scores(const AttentionRange& range, const Query& query, std::size_t key_width,
+                                         Floats maxima, float* scores) {
+  const Floats query_scale = spread(range.query_scale);
+  for (std::size_t row = range.begin / kLanes * kLanes; row < range.end; row += kLanes) {
+    const Floats scale = mul(load(range.key_scales + row), query_scale);
+    const Floats products = mul(to_floats(query.sums(range.keys + row * key_width)), scale);
+    const Floats block = within(range, row, products, -__builtin_inff());
+    maxima = max(block, maxima);
+    store(scores, block);
+    scores += kLanes;
+  }
+  return maxima;
+}
+
+BITMAR_TARGET inline std::size_t blocks_of(const AttentionRange& range) {
+  return (range.end - 1) / kLanes - range.begin / kLanes + 1;
 }
 
 BITMAR_TARGET void attend(const AttentionRange* ranges, std::size_t range_count, std::size_t width, float* scratch,
                           float* out) {
   const std::size_t key_width = (width + 3) / 4 * 4;
-  const Floats largest = spread(attention_scores(ranges, range_count, key_width, scratch));
+  Floats maxima = spread(-__builtin_inff());
+  float* scores = scratch;
+  for (std::size_t r = 0; r < range_count; ++r) {
+    if (key_width == kUsualKeyWidth) {
+      maxima = range_scores(ranges[r], UsualKeyQuery(ranges[r].query), key_width, maxima, scores);
+    } else {
+      maxima = range_scores(ranges[r], KeyQuery(ranges[r].query, key_width), key_width, maxima, scores);
+    }
+    scores += blocks_of(ranges[r]) * kLanes;
+  }
+  const Floats largest = spread(max_lanes(maxima));
   Floats sums = zeros();
-  Floats maxima = zeros();
+  maxima = zeros();
   float* weights = scratch;
   for (std::size_t r = 0; r < range_count; ++r) {
     const AttentionRange& range = ranges[r];
     for (std::size_t row = range.begin / kLanes * kLanes; row < range.end; row += kLanes) {
-      const Floats power = exponential(sub(load(weights), largest));
+      const Floats power = within(range, row, exponential_of_negative(sub(load(weights), largest)), 0.0f);
       sums = add(sums, power);
       const Floats weight = mul(power, load(range.value_scales + row));
       maxima = max(weight, maxima);
@@ -149,14 +164,13 @@ BITMAR_TARGET void attend(const AttentionRange* ranges, std::size_t range_count,
   const bool usable = scale <= 3.40282347e38f;
   const Floats factor = spread(usable ? scale : 0.0f);
   const auto blocks = static_cast<std::size_t>(weights - scratch) / kLanes;
-  // Block by block in place: codes take no more bytes than weights, so none is overwritten before it is read.
-  auto* codes = reinterpret_cast<std::uint8_t*>(scratch);
+  // Block by block in place: 16 codes take the 64 bytes of 16 weights.
   for (std::size_t block = 0; block < blocks; ++block) {
-    store_weights(codes + block * kWeightBlockBytes,
-                  to_ints(round_even(mul(load(scratch + block * kLanes), factor))));
+    float* weight = scratch + block * kLanes;
+    store_weights(reinterpret_cast<std::uint8_t*>(weight), to_ints(round_even(mul(load(weight), factor))));
   }
   const float rescale = usable ? largest_weight / static_cast<float>(kWeightLimit) / sum_lanes(sums) : 0.0f;
-  weighted_values(ranges, range_count, codes, width, rescale, out);
+  weighted_values(ranges, range_count, reinterpret_cast<const std::uint8_t*>(scratch), width, rescale, out);
 }
 
 }  // namespace

@@ -123,20 +123,29 @@ float sum_of_lanes(const float (&lanes)[kLanes]) {
   return sums[0];
 }
 
-// e^x: 2^n e^r with |r| <= ln(2) / 2, e^r = 1 + r + r^2 P(r); see lane_kernels.h.
-float exponential(float x) {
-  constexpr float kLowest = -87.3365f;
+// See lane_kernels.h for the approximations.
+constexpr float kLowestExponent = -87.3365f;
+
+float bounded_exponential(float x) {
   constexpr float kRounder = 12582912.0f;  // adding and subtracting 1.5 * 2^23 rounds half to even
-  if (!(x >= kLowest)) return 0.0f;
-  const float bounded = x < 88.02f ? x : 88.02f;
-  const float n = (bounded * 1.44269504f + kRounder) - kRounder;
-  const float r = bounded - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
-  float p = 0x1.a1517cp-13f;
-  for (const float coefficient : {0x1.6d4328p-10f, 0x1.1110c6p-7f, 0x1.5554eap-5f, 0x1.555556p-3f, 0.5f}) {
-    p = p * r + coefficient;
-  }
-  const float power = r * r * p + r + 1.0f;
+  const float n = (x * 1.44269504f + kRounder) - kRounder;
+  const float r = x - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
+  const float r2 = r * r;
+  const float low = r * 0x1.555556p-3f + 0.5f;
+  const float middle = r * 0x1.1110c6p-7f + 0x1.5554eap-5f;
+  const float high = r * 0x1.a1517cp-13f + 0x1.6d4328p-10f;
+  const float p = (high * r2 + middle) * r2 + low;
+  const float power = p * r2 + r + 1.0f;
   return std::bit_cast<float>(std::bit_cast<std::int32_t>(power) + static_cast<std::int32_t>(n) * (1 << 23));
+}
+
+float exponential_of_negative(float x) {
+  return bounded_exponential(x > kLowestExponent ? x : kLowestExponent);
+}
+
+float exponential(float x) {
+  if (!(x >= kLowestExponent)) return 0.0f;
+  return bounded_exponential(x < 88.02f ? x : 88.02f);
 }
 
 void layer_norm_row(const float* x, const float* gain, const float* bias, float epsilon, std::size_t count,
@@ -155,15 +164,14 @@ void layer_norm_row(const float* x, const float* gain, const float* bias, float 
 }
 
 void gelu(const float* x, std::size_t count, float* out) {
-  constexpr float kCoefficients[] = {-0.22036046f, 0.33088064f, -0.08903031f, 0.18094513f, 0.119453296f, 0.132621f};
   for (std::size_t i = 0; i < count; ++i) {
     const float magnitude = std::fabs(x[i]);
-    const float y = magnitude < 14.0f ? magnitude : 14.0f;
+    const float y = magnitude < 13.0f ? magnitude : 13.0f;
     const float t = 1.0f / (y * 0.33f + 1.0f);
-    float q = 0.045490682f;
-    for (const float coefficient : kCoefficients) q = q * t + coefficient;
-    q *= t;
-    out[i] = (x[i] > 0.0f ? x[i] : 0.0f) - y * exponential(y * y * -0.5f) * q;
+    const float t2 = t * t;
+    const float upper = t2 * 0.045490682f + (t * -0.22036046f + 0.33088064f);
+    const float q = ((upper * t2 + (t * -0.08903031f + 0.18094513f)) * t2 + (t * 0.119453296f + 0.132621f)) * t;
+    out[i] = (x[i] > 0.0f ? x[i] : 0.0f) - y * bounded_exponential(y * y * -0.5f) * q;
   }
 }
 
@@ -241,7 +249,7 @@ void attend(const AttentionRange* ranges, std::size_t range_count, std::size_t w
   float* weight = scratch;
   for (const AttentionRange& range : all) {
     for (std::size_t row = range.begin; row < range.end; ++row, ++weight) {
-      const float power = exponential(*weight - largest);
+      const float power = exponential_of_negative(*weight - largest);
       lanes[row % kLanes] += power;
       *weight = power * range.value_scales[row];
       largest_weight = *weight > largest_weight ? *weight : largest_weight;
