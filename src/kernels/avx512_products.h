@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::size_t kTileRows = 64;
 constexpr std::size_t kTileGroup = 64;  // bytes: 64 rows of 4 columns
-constexpr std::size_t kTokens = 6;
+constexpr std::size_t kTokens = 6;      // by 4 vectors of rows: 24 sums
+constexpr std::size_t kPrefetchBytes = 4096;
 
 struct Output {
   const PackedMatrix* weights;
@@ -71,7 +72,9 @@ BITMAR_TARGET inline void tiles_times_token(const Output& out, std::size_t row, 
       const __m512i x = broadcast4(codes + column + step);
 #pragma GCC unroll 4
       for (std::size_t i = 0; i < kTiles; ++i) {
-        const __m512i packed = _mm512_load_si512(tile + i * tile_bytes + (column + step) * (kTileGroup / 4));
+        const std::uint8_t* group = tile + i * tile_bytes + (column + step) * (kTileGroup / 4);
+        const __m512i packed = _mm512_load_si512(group);
+        _mm_prefetch(reinterpret_cast<const char*>(group) + kPrefetchBytes, _MM_HINT_T0);
         multiply_add(sums[i][0], packed, x);
         multiply_add(sums[i][1], _mm512_and_si512(packed, pair1), x);
         multiply_add(sums[i][2], _mm512_and_si512(packed, pair2), x);

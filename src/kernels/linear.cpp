@@ -55,17 +55,22 @@ void QuantizedActivations::resize(std::size_t tokens, std::size_t columns) {
 }
 
 ActivationRows QuantizedActivations::rows() const {
+  assert(has_column_sums_);
   return {codes_.data(), inverse_scales_.data(), column_sums_.data(), tokens_, columns_, stride_};
 }
 
 void quantize_activations(const Kernels& kernels, MatrixView<const float> x, QuantizedActivations& out) {
   out.resize(x.rows, x.columns);
-  const std::size_t sums = sum_blocks(out.stride_) * 2;
-  for (std::size_t t = 0; t < x.rows; ++t) {
-    out.inverse_scales_.data()[t] =
-        kernels.quantize_row(x.values.data() + t * x.columns, x.columns, out.stride_,
-                             out.codes_.data() + t * out.stride_, out.column_sums_.data() + t * sums);
-  }
+  kernels.quantize_rows(x.values.data(), x.rows, x.columns, out.stride_, out.codes_.data(), out.inverse_scales_.data(),
+                        out.column_sums_.data());
+  out.has_column_sums_ = true;
+}
+
+void quantize_codes(const Kernels& kernels, MatrixView<const float> x, QuantizedActivations& out) {
+  out.resize(x.rows, x.columns);
+  kernels.quantize_rows(x.values.data(), x.rows, x.columns, out.stride_, out.codes_.data(), out.inverse_scales_.data(),
+                        nullptr);
+  out.has_column_sums_ = false;
 }
 
 TernaryLinear::TernaryLinear(const Kernels& kernels, std::span<const std::int8_t> codes, std::size_t rows,

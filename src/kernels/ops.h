@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "base/matrix_view.h"
 #include "kernels/kernels.h"
@@ -44,9 +45,10 @@ void softmax(const Kernels& kernels, std::span<float> values);
 void attend(const Kernels& kernels, std::span<const AttentionRange> ranges, std::span<float> scratch,
             std::span<float> out);
 
-// The rotation of one position (Su et al. 2021): angle i = position * base^(-2i / head_width), in double.
-// cosines, sines: [head_width / 2].
-void rope_angles(std::uint64_t position, std::size_t head_width, double base, std::span<float> cosines,
+// base^(-2i / head_width) for each pair i (Su et al. 2021): [head_width / 2].
+[[nodiscard]] std::vector<double> rope_frequencies(std::size_t head_width, double base);
+// The rotation of one position: angle i = position * frequencies[i], in double. cosines, sines: [head_width / 2].
+void rope_angles(std::uint64_t position, std::span<const double> frequencies, std::span<float> cosines,
                  std::span<float> sines);
 
 // Rotates each head of a row [heads * head_width] in place, pairs (i, i + head_width / 2):

@@ -91,8 +91,7 @@ void float_linear(const PackedMatrix* weights, const float* x, std::size_t token
   }
 }
 
-float quantize_row(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes,
-                   std::int16_t* column_sums) {
+float quantize_row(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes) {
   float largest = 0.0f;
   for (std::size_t c = 0; c < columns; ++c) largest = std::fabs(x[c]) > largest ? std::fabs(x[c]) : largest;
   const float scale = 127.0f / largest;
@@ -105,13 +104,20 @@ float quantize_row(const float* x, std::size_t columns, std::size_t stride, std:
     value = value < 127.0f ? value : 127.0f;
     codes[c] = static_cast<std::int8_t>((value + kRounder) - kRounder);
   }
-  for (std::size_t first = 0; first < stride; first += kSumColumns) {
-    int sums[2] = {0, 0};
-    for (std::size_t c = first; c < stride && c < first + kSumColumns; ++c) sums[c / 2 % 2] += codes[c];
-    *column_sums++ = static_cast<std::int16_t>(sums[0]);
-    *column_sums++ = static_cast<std::int16_t>(sums[1]);
-  }
   return usable ? largest / 127.0f : 0.0f;
+}
+
+void quantize_rows(const float* x, std::size_t rows, std::size_t columns, std::size_t stride, std::int8_t* codes,
+                   float* inverse_scales, std::int16_t* column_sums) {
+  for (std::size_t row = 0; row < rows; ++row, codes += stride) {
+    inverse_scales[row] = quantize_row(x + row * columns, columns, stride, codes);
+    for (std::size_t first = 0; first < stride && column_sums != nullptr; first += kSumColumns) {
+      int sums[2] = {0, 0};
+      for (std::size_t c = first; c < stride && c < first + kSumColumns; ++c) sums[c / 2 % 2] += codes[c];
+      *column_sums++ = static_cast<std::int16_t>(sums[0]);
+      *column_sums++ = static_cast<std::int16_t>(sums[1]);
+    }
+  }
 }
 
 float sum_of_lanes(const float (&lanes)[kLanes]) {
@@ -301,7 +307,7 @@ const KernelTable* scalar_table() {
       .ternary_linear = ternary_linear,
       .int8_linear = int8_linear,
       .float_linear = float_linear,
-      .quantize_row = quantize_row,
+      .quantize_rows = quantize_rows,
       .layer_norm_row = layer_norm_row,
       .gelu = gelu,
       .silu = silu,

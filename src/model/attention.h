@@ -4,6 +4,7 @@
 // cache happens to use.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "base/matrix_view.h"
@@ -19,10 +20,10 @@ void append_to_caches(const BitmarModel& model, std::span<KvCache* const> caches
                       MatrixView<const float> value, Workspace& workspace);
 
 // Row i of `query` [rows, d], rotated at positions[i], attends to caches[i]; its sinks are scored with row i of
-// `sink_query`. Writes out [rows, d].
+// `sink_query`, or with the same where there is none. Writes out [rows, d].
 void attend_to_caches(const BitmarModel& model, std::span<KvCache* const> caches,
                       std::span<const std::uint64_t> positions, MatrixView<const float> query,
-                      MatrixView<const float> sink_query, MatrixView<float> out, Workspace& workspace,
+                      std::optional<MatrixView<const float>> sink_query, MatrixView<float> out, Workspace& workspace,
                       ThreadPool* pool);
 
 // Row i of `query` [rows, d] attends to all of rows[i].image. Writes out [rows, d].

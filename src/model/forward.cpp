@@ -45,15 +45,20 @@ class Batch {
   void place() {
     const std::size_t half = model_.config.head_width() / 2;
     const std::uint64_t last = model_.config.cache_tokens() - 1;
+    const auto turn = [&](std::uint64_t position, std::size_t row, AlignedBuffer<float>& cosines,
+                          AlignedBuffer<float>& sines) {
+      rope_angles(position, workspace_.rope_frequencies, cosines.span().subspan(row * half, half),
+                  sines.span().subspan(row * half, half));
+    };
+    workspace_.past_clamp = false;
     for (std::size_t row = 0; row < rows_; ++row) {
       const std::uint64_t position = tokens_[row].sequence->position++;
       workspace_.positions.span()[row] = position;
-      rope_angles(position, 2 * half, model_.config.rope_base, workspace_.cosines.span().subspan(row * half, half),
-                  workspace_.sines.span().subspan(row * half, half));
-      if (position > last) {
-        rope_angles(last, 2 * half, model_.config.rope_base, workspace_.sink_cosines.span().subspan(row * half, half),
-                    workspace_.sink_sines.span().subspan(row * half, half));
-      }
+      workspace_.past_clamp |= position > last;
+      turn(position, row, workspace_.cosines, workspace_.sines);
+    }
+    for (std::size_t row = 0; row < rows_ && workspace_.past_clamp; ++row) {
+      turn(std::min(workspace_.positions.span()[row], last), row, workspace_.sink_cosines, workspace_.sink_sines);
     }
   }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/ops.h"
+
 namespace bitmar {
 
 Workspace::Workspace(const ModelConfig& config, std::size_t rows, std::size_t threads)
@@ -25,6 +27,7 @@ Workspace::Workspace(const ModelConfig& config, std::size_t rows, std::size_t th
   for (auto* buffer : {&cosines, &sines, &sink_cosines, &sink_sines}) {
     buffer->resize(rows * (config.head_width() / 2));
   }
+  rope_frequencies = bitmar::rope_frequencies(config.head_width(), config.rope_base);
   positions.resize(rows);
   row_caches.resize(rows);
   scores_.resize(threads_ * keys_);
