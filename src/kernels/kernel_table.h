@@ -55,6 +55,7 @@ struct AttentionRange {
   const float* key_scales;    // [rows]
   const std::int8_t* values;  // [rows / 4, value_width, 4], 64-byte aligned
   const float* value_scales;  // [rows]
+  const float* biases;        // [rows] that are added to the scores; null: none
   std::size_t begin;
   std::size_t end;  // above begin
 };
@@ -112,8 +113,10 @@ struct KernelTable {
   // One query's attention over cached rows of one head: out[j] = sum_i p_i value_i[j] with p the softmax of the scores
   // over all ranges together. Scores are exact integer products times their scales. The weights p_i * value_scale_i
   // are rounded to 23 bits of the largest, so that the sum over the values is an exact integer as well.
-  // scratch: at least sum of (rows of the range's 16-row blocks) floats, 64-byte aligned. out: [width].
-  void (*attend)(const AttentionRange* ranges, std::size_t range_count, std::size_t width, float* scratch, float* out);
+  // scratch: a float for each row of the ranges' blocks, 64-byte aligned. out: [width]. probabilities: p [end] of a
+  // single range that begins at 0, or null.
+  void (*attend)(const AttentionRange* ranges, std::size_t range_count, std::size_t width, float* scratch, float* out,
+                 float* probabilities);
 
   // For each of `heads` rows of `head_width`: pairs (i, i + head_width / 2) turned by the angle of cosines[i],
   // sines[i].

@@ -41,9 +41,10 @@ void softmax(const Kernels& kernels, std::span<float> values);
 [[nodiscard]] std::size_t row_max_index(const Kernels& kernels, std::span<const float> values);
 
 // One query over cached rows of one head: `attend` of kernel_table.h. Ranges are not empty. scratch: 64-byte aligned, a
-// float for each row of their blocks. out: [width of the head].
+// float for each row of their blocks. out: [width of the head]. probabilities: [rows] of a single range that begins at 0,
+// or empty.
 void attend(const Kernels& kernels, std::span<const AttentionRange> ranges, std::span<float> scratch,
-            std::span<float> out);
+            std::span<float> out, std::span<float> probabilities = {});
 
 // base^(-2i / head_width) for each pair i (Su et al. 2021): [head_width / 2].
 [[nodiscard]] std::vector<double> rope_frequencies(std::size_t head_width, double base);

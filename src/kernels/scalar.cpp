@@ -237,10 +237,12 @@ float attention_score(const AttentionRange& range, std::size_t width, std::size_
     const std::size_t at = (i / 4 * kAttentionBlock + row % kAttentionBlock) * 4 + i % 4;
     sum += static_cast<std::int32_t>(block[at]) * range.query[i];
   }
-  return static_cast<float>(sum) * (range.key_scales[row] * range.query_scale);
+  const float score = static_cast<float>(sum) * (range.key_scales[row] * range.query_scale);
+  return range.biases == nullptr ? score : score + range.biases[row];
 }
 
-void attend(const AttentionRange* ranges, std::size_t range_count, std::size_t width, float* scratch, float* out) {
+void attend(const AttentionRange* ranges, std::size_t range_count, std::size_t width, float* scratch, float* out,
+            float* probabilities) {
   const std::span all(ranges, range_count);
   float largest = -INFINITY;
   float* score = scratch;
@@ -257,13 +259,17 @@ void attend(const AttentionRange* ranges, std::size_t range_count, std::size_t w
     for (std::size_t row = range.begin; row < range.end; ++row, ++weight) {
       const float power = exponential_of_negative(*weight - largest);
       lanes[row % kLanes] += power;
+      if (probabilities != nullptr) probabilities[row] = power;
       *weight = power * range.value_scales[row];
       largest_weight = *weight > largest_weight ? *weight : largest_weight;
     }
   }
   const float scale = static_cast<float>(kWeightLimit) / largest_weight;
   const bool usable = scale <= FLT_MAX;
-  const float rescale = usable ? largest_weight / static_cast<float>(kWeightLimit) / sum_of_lanes(lanes) : 0.0f;
+  const float power_sum = sum_of_lanes(lanes);
+  const float inverse = 1.0f / power_sum;
+  for (std::size_t row = 0; probabilities != nullptr && row < ranges[0].end; ++row) probabilities[row] *= inverse;
+  const float rescale = usable ? largest_weight / static_cast<float>(kWeightLimit) / power_sum : 0.0f;
   const std::size_t value_width = padded(width, kLanes);
   for (std::size_t i = 0; i < width; ++i) {
     std::int64_t sum = 0;

@@ -108,4 +108,23 @@ void attend_to_images(const BitmarModel& model, std::span<const TokenRow> rows, 
   });
 }
 
+void attend_to_memories(const BitmarModel& model, std::span<const TokenRow> rows, MatrixView<const float> queries,
+                        MatrixView<float> attention, MatrixView<float> retrieved, Workspace& workspace,
+                        ThreadPool* pool) {
+  const Kernels& kernels = *model.kernels;
+  quantize_codes(kernels, queries, workspace.quantized_memory_query);
+  const std::size_t work = 2 * queries.columns * queries.rows * attention.columns;
+  split_items(queries.rows, work, workspace, pool, [&](std::size_t row, std::span<float> scratch) {
+    const EpisodicMemory* memory = rows[row].memory;
+    if (memory == nullptr) {
+      std::ranges::fill(retrieved.row(row), 0.0f);
+      return;
+    }
+    AttentionRange range = memory->range();
+    range.query = workspace.quantized_memory_query.codes(row).data();
+    range.query_scale = memory->query_scale(queries.row(row), workspace.quantized_memory_query.inverse_scale(row));
+    attend(kernels, {&range, 1}, scratch, retrieved.row(row), attention.row(row));
+  });
+}
+
 }  // namespace bitmar

@@ -95,42 +95,26 @@ class Batch {
     layer_norm(kernels_, fused, model_.fusion_norm.gain, model_.fusion_norm.bias, model_.config.norm_epsilon, fused);
   }
 
-  // Rows that share a memory and stand together read it in one product.
   void read_memories() {
-    for (std::size_t first = 0; first < rows_;) {
-      std::size_t last = first + 1;
-      while (last < rows_ && tokens_[last].memory == tokens_[first].memory) ++last;
-      read_memory(first, last - first);
-      first = last;
-    }
-    quantize_activations(kernels_, view(workspace_.retrieved), workspace_.quantized_retrieved);
-  }
-
-  void read_memory(std::size_t first, std::size_t count) {
-    const auto rows_of = [&](AlignedBuffer<float>& buffer, std::size_t columns) {
-      return MatrixView<float>(buffer.span().subspan(first * columns, count * columns), count, columns);
-    };
-    const auto retrieved = rows_of(workspace_.retrieved, width_);
-    const EpisodicMemory* memory = tokens_[first].memory;
-    if (memory == nullptr) {
-      std::ranges::fill(retrieved.values, 0.0f);
-      return;
-    }
-    const auto queries = rows_of(workspace_.memory_query, width_);
-    for (std::size_t row = 0; row < count; ++row) {
-      EpisodeState& episode = tokens_[first + row].sequence->episode;
-      episode.query.advance(model_.config, *model_.memory, view(workspace_.fused).row(first + row), queries.row(row));
-    }
-    const auto attention = rows_of(workspace_.attention, model_.config.memory_slots);
-    memory->read(queries, attention, retrieved, pool_);
-    for (std::size_t row = 0; row < count; ++row) {
-      EpisodeState& episode = tokens_[first + row].sequence->episode;
+    const auto queries = view(workspace_.memory_query);
+    for (std::size_t row = 0; row < rows_; ++row) {
+      if (tokens_[row].memory == nullptr) continue;
+      EpisodeState& episode = tokens_[row].sequence->episode;
+      episode.query.advance(model_.config, *model_.memory, view(workspace_.fused).row(row), queries.row(row));
       std::ranges::copy(queries.row(row), episode.last_query.begin());
+    }
+    const auto attention = Workspace::view(workspace_.attention, rows_, model_.config.memory_slots);
+    const auto retrieved = view(workspace_.retrieved);
+    attend_to_memories(model_, tokens_, queries, attention, retrieved, workspace_, pool_);
+    for (std::size_t row = 0; row < rows_; ++row) {
+      if (tokens_[row].memory == nullptr) continue;
+      EpisodeState& episode = tokens_[row].sequence->episode;
       for (std::size_t slot = 0; slot < attention.columns; ++slot) {
         episode.attention_sum[slot] += static_cast<double>(attention.row(row)[slot]);
       }
       ++episode.reads;
     }
+    quantize_activations(kernels_, retrieved, workspace_.quantized_retrieved);
   }
 
   // The decoder's input h0, from E[x], F and r.

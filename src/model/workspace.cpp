@@ -6,16 +6,25 @@
 
 namespace bitmar {
 
+namespace {
+
+std::size_t whole_blocks(std::size_t rows) {
+  return (rows + kAttentionBlock - 1) / kAttentionBlock * kAttentionBlock;
+}
+
+}  // namespace
+
 Workspace::Workspace(const ModelConfig& config, std::size_t rows, std::size_t threads)
     : quantized(rows, std::max<std::size_t>({config.width * 3ull, config.ffn_hidden})),
       quantized_retrieved(rows, config.width),
+      quantized_memory_query(rows, config.width),
       quantized_query(rows * config.heads, config.head_width()),
       quantized_sink_query(rows * config.heads, config.head_width()),
       quantized_key(rows * config.heads, config.head_width()),
       quantized_value(rows * config.heads, config.head_width()),
       rows_(rows),
       threads_(std::max<std::size_t>(threads, 1)),
-      keys_(CacheShape(config, rows).visible_rows()) {
+      keys_(std::max(CacheShape(config, rows).visible_rows(), whole_blocks(config.memory_slots))) {
   const std::size_t width = config.width;
   for (auto* buffer : {&embedded, &hidden, &normed, &query, &sink_query, &key, &value, &attended, &projected, &fused,
                        &memory_query, &retrieved}) {
@@ -34,9 +43,8 @@ Workspace::Workspace(const ModelConfig& config, std::size_t rows, std::size_t th
 }
 
 void Workspace::reserve_image(std::size_t tokens) {
-  const std::size_t keys = (tokens + kAttentionBlock - 1) / kAttentionBlock * kAttentionBlock;
-  if (keys <= keys_) return;
-  keys_ = keys;
+  if (whole_blocks(tokens) <= keys_) return;
+  keys_ = whole_blocks(tokens);
   scores_.resize(threads_ * keys_);
 }
 

@@ -58,6 +58,7 @@ class Workspace {
   AlignedBuffer<KvCache*> row_caches;      // [rows]: of the layer that runs
   QuantizedActivations quantized;
   QuantizedActivations quantized_retrieved;
+  QuantizedActivations quantized_memory_query;
   // One row a head: [rows * heads, head_width].
   QuantizedActivations quantized_query;
   QuantizedActivations quantized_sink_query;
