@@ -11,6 +11,7 @@
 #include "kernels/linear.h"
 #include "model/kv_cache.h"
 #include "model/schema/config.h"
+#include "model/stage_clock.h"
 
 namespace bitmar {
 
@@ -55,6 +56,7 @@ class Workspace {
   AlignedBuffer<KvCache*> row_caches;      // [rows]: of the layer that runs
   QuantizedActivations quantized;
   QuantizedActivations quantized_retrieved;
+  StageClock* clock = nullptr;  // where given, told the end of each stage
 
  private:
   std::size_t rows_;
