@@ -28,7 +28,7 @@ Result<void> check(const BenchmarkOptions& options) {
   return {};
 }
 
-// In a process of its own, so that this one stays small. Also brings the files into the page cache.
+// In a process of its own, so that this one stays as it started. Also brings the files into the page cache.
 Result<bool> has_tower(const BenchmarkOptions& options) {
   BITMAR_TRY(const std::vector<double> answer, measure_in_child([&]() -> Result<std::vector<double>> {
                BITMAR_TRY(const auto engine, Engine::open(options.model, options.engine));
@@ -76,12 +76,8 @@ Result<BenchmarkReport> benchmark_model(const BenchmarkOptions& options, const B
     if (progress) progress(++done, steps);
   };
 
-  // First what forks: this process has touched nothing yet, and has no threads.
+  // First what forks: this process has touched nothing yet and has no threads.
   BITMAR_TRY(const bool tower, has_tower(options));
-  BITMAR_TRY(report.generate_memory, measure_generate_memory(options));
-  if (tower) {
-    BITMAR_TRY(report.caption_memory, measure_caption_memory(options));
-  }
   advance();
   std::vector<Starts> starts;
   for (const std::size_t threads : options.threads) {
@@ -93,7 +89,7 @@ Result<BenchmarkReport> benchmark_model(const BenchmarkOptions& options, const B
     advance();
   }
 
-  BITMAR_TRY(const auto engine, Engine::open(options.model, options.engine));
+  BITMAR_TRY(const auto engine, open_measured(options, report.memory));
   BITMAR_TRY(const BenchmarkPhoto photo, BenchmarkPhoto::load(options.photo));
   report.isa = engine->kernels().name;
   report.photo = tower ? photo.name : "";

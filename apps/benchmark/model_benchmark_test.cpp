@@ -67,16 +67,17 @@ TEST_F(ModelBenchmarkTest, MeasuresEverythingOfAModelWithATower) {
     EXPECT_GT(run.stages->full_window[static_cast<std::size_t>(Stage::kChoice)], 0);
     EXPECT_EQ(run.joules_per_token.has_value(), report->no_energy.empty());
   }
-  for (const auto& steps : {report->generate_memory, report->caption_memory}) {
-    ASSERT_EQ(steps.size(), 5u);
-    for (std::size_t i = 1; i < steps.size(); ++i) EXPECT_GE(steps[i].memory.peak, steps[i - 1].memory.peak);
+  ASSERT_EQ(report->memory.size(), 7u);
+  EXPECT_GT(report->memory.front().memory.current, 0u);
+  for (std::size_t i = 1; i < report->memory.size(); ++i) {
+    EXPECT_GE(report->memory[i].memory.peak, report->memory[i - 1].memory.peak);
   }
 }
 
 TEST_F(ModelBenchmarkTest, LeavesOutWhatAModelDoesNotHave) {
   const auto no_tower = benchmark_model(options(SmallModel::kFeatures));
   ASSERT_TRUE(no_tower) << no_tower.error().message;
-  EXPECT_TRUE(no_tower->caption_memory.empty());
+  EXPECT_EQ(no_tower->memory.back().after, "text");
   EXPECT_FALSE(no_tower->runs[0].photo || no_tower->runs[0].caption || no_tower->runs[0].caption_start);
   EXPECT_FALSE(no_tower->runs[0].stages);
   EXPECT_TRUE(no_tower->runs[0].no_memory);

@@ -18,8 +18,6 @@ namespace {
 using Numbers = Result<std::vector<double>>;
 
 constexpr std::string_view kTextPrompt = "Once upon a time";
-constexpr std::array<std::string_view, 5> kGenerateSteps = {"process start", "engine", "session", "prompt", "text"};
-constexpr std::array<std::string_view, 5> kCaptionSteps = {"process start", "engine", "session", "photo", "caption"};
 
 // engine, session, photo, first token, then the prompt's tokens.
 Numbers start(const BenchmarkOptions& options, std::size_t threads, bool caption) {
@@ -44,61 +42,10 @@ Numbers start(const BenchmarkOptions& options, std::size_t threads, bool caption
   return numbers;
 }
 
-// current and peak of each step.
-class MemoryLog {
- public:
-  Result<void> note() {
-    BITMAR_TRY(const ResidentMemory memory, resident_memory());
-    numbers_.push_back(static_cast<double>(memory.current));
-    numbers_.push_back(static_cast<double>(memory.peak));
-    return {};
-  }
-  [[nodiscard]] std::vector<double> take() { return std::move(numbers_); }
-
- private:
-  std::vector<double> numbers_;
-};
-
-Numbers generate_memory(const BenchmarkOptions& options) {
-  MemoryLog log;
-  BITMAR_TRY_VOID(log.note());
-  BITMAR_TRY(const auto engine, Engine::open(options.model, options.engine));
-  BITMAR_TRY_VOID(log.note());
-  BITMAR_TRY(Session session, Session::open(engine, {MemoryMode::kReadOnly, 1}));
-  BITMAR_TRY_VOID(log.note());
-  BITMAR_TRY_VOID(session.prefill(prompt_tokens(*engine, options.prefill_tokens)));
-  BITMAR_TRY_VOID(log.note());
-  BITMAR_TRY_VOID(generate(session, std::span<const TokenId>(), sampling_options(options.decode_tokens)));
-  BITMAR_TRY_VOID(log.note());
-  return log.take();
-}
-
-Numbers caption_memory(const BenchmarkOptions& options) {
-  MemoryLog log;
-  BITMAR_TRY_VOID(log.note());
-  BITMAR_TRY(const auto engine, Engine::open(options.model, options.engine));
-  BITMAR_TRY_VOID(log.note());
-  BITMAR_TRY(Session session, Session::open(engine, {MemoryMode::kReadOnly, 1}));
-  BITMAR_TRY_VOID(log.note());
-  {
-    BITMAR_TRY(const BenchmarkPhoto photo, BenchmarkPhoto::load(options.photo));
-    BITMAR_TRY_VOID(session.set_image(photo.image));
-  }
-  BITMAR_TRY_VOID(log.note());
-  BITMAR_TRY_VOID(caption(session, {.width = kCaptionBeam}));
-  BITMAR_TRY_VOID(log.note());
-  return log.take();
-}
-
-Result<std::vector<MemoryStep>> measure_memory(std::span<const std::string_view> steps,
-                                               const Measurement& measurement) {
-  BITMAR_TRY(const std::vector<double> numbers, measure_in_child(measurement));
-  std::vector<MemoryStep> memory;
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    memory.push_back(
-        {steps[i], {static_cast<std::uint64_t>(numbers.at(2 * i)), static_cast<std::uint64_t>(numbers.at(2 * i + 1))}});
-  }
-  return memory;
+Result<void> note(std::string_view after, std::vector<MemoryStep>& steps) {
+  BITMAR_TRY(const ResidentMemory memory, resident_memory());
+  steps.push_back({after, memory});
+  return {};
 }
 
 }  // namespace
@@ -125,12 +72,25 @@ Result<StartTimes> measure_start(const BenchmarkOptions& options, std::size_t th
   return times;
 }
 
-Result<std::vector<MemoryStep>> measure_generate_memory(const BenchmarkOptions& options) {
-  return measure_memory(kGenerateSteps, [&] { return generate_memory(options); });
-}
-
-Result<std::vector<MemoryStep>> measure_caption_memory(const BenchmarkOptions& options) {
-  return measure_memory(kCaptionSteps, [&] { return caption_memory(options); });
+Result<std::shared_ptr<const Engine>> open_measured(const BenchmarkOptions& options, std::vector<MemoryStep>& steps) {
+  BITMAR_TRY_VOID(note("process start", steps));
+  BITMAR_TRY(auto engine, Engine::open(options.model, options.engine));
+  BITMAR_TRY_VOID(note("engine", steps));
+  BITMAR_TRY(Session session, Session::open(engine, {MemoryMode::kReadOnly, 1}));
+  BITMAR_TRY_VOID(note("session", steps));
+  BITMAR_TRY_VOID(session.prefill(prompt_tokens(*engine, options.prefill_tokens)));
+  BITMAR_TRY_VOID(note("prompt", steps));
+  BITMAR_TRY_VOID(generate(session, std::span<const TokenId>(), sampling_options(options.decode_tokens)));
+  BITMAR_TRY_VOID(note("text", steps));
+  if (engine->tower() == nullptr) return engine;
+  {
+    BITMAR_TRY(const BenchmarkPhoto photo, BenchmarkPhoto::load(options.photo));
+    BITMAR_TRY_VOID(session.set_image(photo.image));
+  }
+  BITMAR_TRY_VOID(note("photo", steps));
+  BITMAR_TRY_VOID(caption(session, {.width = kCaptionBeam}));
+  BITMAR_TRY_VOID(note("caption", steps));
+  return engine;
 }
 
 }  // namespace bitmar

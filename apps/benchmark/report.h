@@ -72,7 +72,7 @@ struct ThreadReport {
   }
 };
 
-// Memory after each step of a process that does nothing else.
+// This process's memory after a step.
 struct MemoryStep {
   std::string_view after;
   ResidentMemory memory;
@@ -85,9 +85,8 @@ struct BenchmarkReport {
   std::string photo;  // the file, or "synthetic"
   std::size_t repetitions = 0;
   std::vector<ThreadReport> runs;
-  std::vector<MemoryStep> generate_memory;
-  std::vector<MemoryStep> caption_memory;  // empty without a tower
-  std::string no_energy;                   // why there is no energy; empty where there is
+  std::vector<MemoryStep> memory;  // of opening the model, generating a text, captioning a photo, one after the other
+  std::string no_energy;           // why there is no energy; empty where there is
   std::vector<std::string> warnings;
 };
 

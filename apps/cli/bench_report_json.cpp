@@ -101,8 +101,7 @@ Json to_json(const BenchmarkReport& report) {
   json["repetitions"] = report.repetitions;
   json["runs"] = Json::array();
   for (const ThreadReport& run : report.runs) json["runs"].push_back(to_json(run, report.no_energy));
-  json["memory"]["generate"] = to_json(report.generate_memory);
-  json["memory"]["caption"] = report.caption_memory.empty() ? Json() : to_json(report.caption_memory);
+  json["memory"] = to_json(report.memory);
   json["warnings"] = report.warnings;
   return json;
 }

@@ -71,10 +71,9 @@ void print_run(const ThreadReport& run, const std::string& no_energy) {
   }
 }
 
-void print_memory(std::string_view name, const std::vector<MemoryStep>& steps) {
-  if (steps.empty()) return;
+void print_memory(const std::vector<MemoryStep>& steps) {
   const auto megabytes = [](std::uint64_t bytes) { return static_cast<double>(bytes) * 1e-6; };
-  fmt::print("\n{:<36}{:>12}{:>12}\n", name, "resident MB", "peak MB");
+  fmt::print("\n{:<36}{:>12}{:>12}\n", "memory after", "resident MB", "peak MB");
   for (const MemoryStep& step : steps) {
     fmt::print("  {:<34}{:>12.1f}{:>12.1f}\n", step.after, megabytes(step.memory.current), megabytes(step.memory.peak));
   }
@@ -88,8 +87,7 @@ void print_table(const BenchmarkReport& report) {
              report.machine.system, report.machine.compiler, report.machine.build);
   if (!report.photo.empty()) fmt::print("photo: {}\n", report.photo);
   for (const ThreadReport& run : report.runs) print_run(run, report.no_energy);
-  print_memory("memory, generating a text", report.generate_memory);
-  print_memory("memory, captioning a photo", report.caption_memory);
+  print_memory(report.memory);
   if (!report.warnings.empty()) fmt::print("\n");
   for (const std::string& warning : report.warnings) fmt::print("warning: {}\n", warning);
 }
