@@ -90,8 +90,9 @@ std::vector<CacheLevel> measure_bandwidth() {
        {Level{"L1", _SC_LEVEL1_DCACHE_SIZE}, Level{"L2", _SC_LEVEL2_CACHE_SIZE}, Level{"L3", _SC_LEVEL3_CACHE_SIZE}}) {
     const long size = ::sysconf(key);
     if (size <= 0) continue;
-    // Half of it: the rest is the program's, and for L3 the other cores'.
-    const std::size_t bytes = std::min(static_cast<std::size_t>(size) / 2, kMemoryBytes / 4) / kBlock * kBlock;
+    // Beyond the smaller levels, and well within this one: the rest is the program's, and other cores'.
+    const std::size_t wanted = levels.empty() ? kUnlimited : 4 * levels.back().bytes;
+    const std::size_t bytes = std::min({static_cast<std::size_t>(size) / 2, wanted, kMemoryBytes}) / kBlock * kBlock;
     levels.push_back({name, static_cast<std::size_t>(size), gigabytes_per_second(read, buffer.span().first(bytes))});
   }
   levels.push_back({"memory", kUnlimited, gigabytes_per_second(read, buffer.span())});
