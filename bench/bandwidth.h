@@ -7,18 +7,18 @@
 
 #include <cstddef>
 #include <span>
-#include <string_view>
+#include <string>
 #include <vector>
 
 namespace bitmar::bench {
 
 struct CacheLevel {
-  std::string_view name;  // "L1", "L2", "L3", "memory"
-  std::size_t bytes;      // its size; of memory, without limit
+  std::string name;   // "L1", "L2", "L3", "memory"
+  std::size_t bytes;  // its size; of memory, without limit
   double gigabytes_per_second;
 };
 
-// Smallest first; levels whose size the system does not tell are left out. Under a second.
+// Smallest first; caches that the system does not tell are left out. Under a second.
 [[nodiscard]] std::vector<CacheLevel> measure_bandwidth();
 
 // The smallest level that holds so many bytes.

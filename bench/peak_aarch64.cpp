@@ -11,12 +11,12 @@ namespace {
 #define BITMAR_CLOBBERS "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v16", "v17", "v18", "v19", "v30", "v31", "cc"
 #define BITMAR_TWELVE(m) m(0) m(1) m(2) m(3) m(4) m(5) m(6) m(7) m(16) m(17) m(18) m(19)
 #define BITMAR_PAIRS(m, n) m(0) m(1) n(2) n(3) m(4) m(5) n(6) n(7) m(16) m(17) n(18) n(19)
-#define BITMAR_LOOP(instructions)                                                                                     \
-  long rounds = kRounds;                                                                                              \
-  asm volatile(".arch_extension dotprod\n.arch_extension i8mm\nmovi v30.16b, #0\nmovi v31.16b, #0\n1:\n" instructions \
-               "subs %0, %0, #1\nb.ne 1b\n"                                                                           \
-               : "+r"(rounds)                                                                                         \
-               :                                                                                                      \
+#define BITMAR_LOOP(instructions)                                                                    \
+  long rounds = kRounds;                                                                             \
+  asm volatile(".arch armv8.2-a+dotprod+i8mm\nmovi v30.16b, #0\nmovi v31.16b, #0\n1:\n" instructions \
+               "subs %0, %0, #1\nb.ne 1b\n"                                                          \
+               : "+r"(rounds)                                                                        \
+               :                                                                                     \
                : BITMAR_CLOBBERS)
 
 #define BITMAR_SMMLA(i) "smmla v" #i ".4s, v30.16b, v31.16b\n"
