@@ -16,7 +16,6 @@ using Clock = std::chrono::steady_clock;
 
 // Without vector instructions a product of more takes seconds and says no more.
 constexpr double kScalarMacs = 3e7;
-constexpr std::size_t kMinimumRuns = 3;
 // A sample is at least so long, to be longer than the clock's tick.
 constexpr double kSampleSeconds = 20e-6;
 
@@ -26,12 +25,12 @@ double seconds_of(const Product& product, std::size_t runs) {
   return std::chrono::duration<double>(Clock::now() - start).count() / static_cast<double>(runs);
 }
 
-// The median over samples that together take `budget` seconds.
+// The median over samples that together take `budget` seconds; one at least, after an untimed run.
 double median_seconds(const Product& product, double budget) {
   const double first = seconds_of(product, 1);
   const auto runs = static_cast<std::size_t>(kSampleSeconds / first) + 1;
   std::vector<double> samples;
-  for (double spent = first; spent < budget || samples.size() < kMinimumRuns;) {
+  for (double spent = first; spent < budget || samples.empty();) {
     samples.push_back(seconds_of(product, runs));
     spent += samples.back() * static_cast<double>(runs);
   }

@@ -5,7 +5,7 @@
 
 namespace bitmar::bench {
 
-// To standard output. Each row of the table takes `seconds`, and as long as three runs of its product at least.
+// To standard output. Each row of the table takes `seconds`, or as long as two runs of its product.
 void print_summary(const Bounds& bounds, double seconds);
 
 }  // namespace bitmar::bench
