@@ -6,7 +6,7 @@ packages=(cmake ninja-build g++ pkg-config libjpeg62-turbo-dev libpng-dev libweb
           libfmt-dev nlohmann-json3-dev)
 case "${1:-build}" in
   build) ;;
-  test) packages+=(libgtest-dev libgmock-dev libtomlplusplus-dev python3-venv) ;;
+  test) packages+=(libgtest-dev libgmock-dev libbenchmark-dev libtomlplusplus-dev python3-venv) ;;
   *) echo "usage: $0 build|test" >&2; exit 2 ;;
 esac
 

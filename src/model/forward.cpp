@@ -29,11 +29,15 @@ class Batch {
     place();
     embed();
     std::ranges::copy(view(workspace_.embedded).values, view(workspace_.hidden).values.begin());
-    run_stack(model_.encoder, &SequenceState::encoder, false);
+    tick(workspace_.clock, Stage::kEmbedding);
+    run_stack(model_.encoder, &SequenceState::encoder, false, kEncoderStages);
     fuse();
+    tick(workspace_.clock, Stage::kFusion);
     if (memory_) read_memories();
+    tick(workspace_.clock, Stage::kMemoryRead);
     inject();
-    run_stack(model_.decoder, &SequenceState::decoder, memory_);
+    tick(workspace_.clock, Stage::kInjection);
+    run_stack(model_.decoder, &SequenceState::decoder, memory_, kDecoderStages);
     layer_norm(kernels_, view(workspace_.hidden), model_.decoder_norm.gain, model_.decoder_norm.bias,
                model_.config.norm_epsilon, view(workspace_.normed));
   }
@@ -72,11 +76,12 @@ class Batch {
     }
   }
 
-  void run_stack(const std::vector<TextLayerWeights>& stack, std::vector<KvCache> SequenceState::*caches, bool memory) {
+  void run_stack(const std::vector<TextLayerWeights>& stack, std::vector<KvCache> SequenceState::*caches, bool memory,
+                 const LayerStages& stages) {
     const auto row_caches = workspace_.row_caches.span().first(rows_);
     for (std::size_t layer = 0; layer < stack.size(); ++layer) {
       for (std::size_t row = 0; row < rows_; ++row) row_caches[row] = &(tokens_[row].sequence->*caches)[layer];
-      run_text_layer(model_, stack[layer], row_caches, memory, workspace_, pool_);
+      run_text_layer(model_, stack[layer], row_caches, memory, stages, workspace_, pool_);
     }
   }
 

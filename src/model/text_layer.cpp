@@ -83,7 +83,7 @@ void norm_and_quantize(const BitmarModel& model, const NormWeights& norm, Matrix
 }
 
 void run_text_layer(const BitmarModel& model, const TextLayerWeights& weights, std::span<KvCache* const> caches,
-                    bool memory, Workspace& workspace, ThreadPool* pool) {
+                    bool memory, const LayerStages& stages, Workspace& workspace, ThreadPool* pool) {
   if (memory && weights.memory) {
     const auto projected = Workspace::view(workspace.projected, caches.size(), model.config.width);
     weights.memory->apply(workspace.quantized_retrieved, projected, pool);
@@ -91,7 +91,9 @@ void run_text_layer(const BitmarModel& model, const TextLayerWeights& weights, s
          Workspace::view(workspace.hidden, caches.size(), model.config.width).values);
   }
   run_attention(model, weights, caches, workspace, pool);
+  tick(workspace.clock, stages.attention);
   run_feed_forward(model, weights, caches.size(), workspace, pool);
+  tick(workspace.clock, stages.feed_forward);
 }
 
 }  // namespace bitmar

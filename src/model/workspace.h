@@ -12,6 +12,7 @@
 #include "kernels/linear.h"
 #include "model/kv_cache.h"
 #include "model/schema/config.h"
+#include "model/stage_clock.h"
 
 namespace bitmar {
 
@@ -64,6 +65,7 @@ class Workspace {
   QuantizedActivations quantized_sink_query;
   QuantizedActivations quantized_key;
   QuantizedActivations quantized_value;
+  StageClock* clock = nullptr;  // where given, told the end of each stage
 
  private:
   std::size_t rows_;

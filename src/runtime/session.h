@@ -93,6 +93,9 @@ class Session {
   // Takes over a memory (a restored snapshot's) that was made for this engine.
   Result<void> set_memory(Memory memory);
 
+  // Measures the stages of prefill() and step() from now on; null: no longer. The clock outlives its use here.
+  void set_stage_clock(StageClock* clock) { workspace_->clock = clock; }
+
   // Bytes of caches and workspace.
   [[nodiscard]] std::size_t memory_bytes() const;
 
