@@ -1,6 +1,9 @@
 #include "kernels/linear.h"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
 #include <cassert>
 
 namespace bitmar {
@@ -98,6 +101,51 @@ void TernaryLinear::apply(const QuantizedActivations& x, MatrixView<float> out, 
   split_rows(*kernels_, rows_, rows_ * columns_ * x.tokens(), pool, [&](std::size_t begin, std::size_t end) {
     kernels_->ternary_linear(&weights, &activations, begin, end, out.values.data());
   });
+}
+
+namespace {
+
+// Larger for a larger value and, among equals, for a lower row.
+std::uint64_t rank_of(float value, std::size_t row) {
+  const auto bits = std::bit_cast<std::uint32_t>(value + 0.0f);  // -0 counts as 0
+  const std::uint32_t ordered = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
+  return std::uint64_t{ordered} << 32 | (0xFFFFFFFFu - static_cast<std::uint32_t>(row));
+}
+
+std::size_t row_of(std::uint64_t rank) {
+  return 0xFFFFFFFFu - static_cast<std::uint32_t>(rank);
+}
+
+}  // namespace
+
+// Block by block, so that the outputs stay in the first cache.
+std::uint64_t TernaryLinear::largest_of_rows(const ActivationRows& x, std::size_t begin, std::size_t end) const {
+  constexpr std::size_t kBlockRows = 1024;  // a multiple of every granule
+  alignas(64) std::array<float, kBlockRows> outputs;
+  std::uint64_t largest = 0;
+  for (std::size_t row = begin; row < end; row += kBlockRows) {
+    const std::size_t count = std::min(kBlockRows, end - row);
+    const PackedMatrix block{packed_.data() + kernels_->ternary_packed_bytes(row, columns_), count, columns_, scale_,
+                             nullptr, nullptr};
+    kernels_->ternary_linear(&block, &x, 0, count, outputs.data());
+    const std::size_t best = kernels_->index_of_max(outputs.data(), count);
+    largest = std::max(largest, rank_of(outputs[best], row + best));
+  }
+  return largest;
+}
+
+std::size_t TernaryLinear::index_of_max(const QuantizedActivations& x, ThreadPool* pool) const {
+  assert(x.tokens() == 1 && x.columns() == columns_ && rows_ > 0 && bias_.size() == 0);
+  if (columns_ == 0) return 0;
+  const ActivationRows activations = x.rows();
+  std::atomic<std::uint64_t> largest{0};
+  split_rows(*kernels_, rows_, rows_ * columns_, pool, [&](std::size_t begin, std::size_t end) {
+    const std::uint64_t rank = largest_of_rows(activations, begin, end);
+    std::uint64_t seen = largest.load(std::memory_order_relaxed);
+    while (rank > seen && !largest.compare_exchange_weak(seen, rank, std::memory_order_relaxed)) {
+    }
+  });
+  return row_of(largest.load(std::memory_order_relaxed));
 }
 
 Int8Linear::Int8Linear(const Kernels& kernels, std::span<const std::int8_t> codes, std::size_t rows,

@@ -69,7 +69,13 @@ class TernaryLinear {
   // out: [x.tokens(), rows]; x.columns() == columns(). `pool` may be null.
   void apply(const QuantizedActivations& x, MatrixView<float> out, ThreadPool* pool) const;
 
+  // The row of the largest output for x, of one token; the lowest of several. The outputs themselves are never stored,
+  // which is what it saves. rows() is not 0; without bias.
+  [[nodiscard]] std::size_t index_of_max(const QuantizedActivations& x, ThreadPool* pool) const;
+
  private:
+  [[nodiscard]] std::uint64_t largest_of_rows(const ActivationRows& x, std::size_t begin, std::size_t end) const;
+
   const Kernels* kernels_ = nullptr;
   std::size_t rows_ = 0;
   std::size_t columns_ = 0;

@@ -111,6 +111,32 @@ TEST_P(Linear, SumsAreExactAtEverySizeAroundTheBlocks) {
   }
 }
 
+TEST_P(Linear, IndexOfMaxIsTheLowestRowOfTheLargestOutput) {
+  Random random(11);
+  const Kernels& kernels = *GetParam();
+  for (const std::size_t rows : {1u, 16u, 17u, 63u, 64u, 65u, 1023u, 1024u, 1025u, 3000u}) {
+    for (const std::size_t columns : {1u, 8u, 128u}) {
+      // One column has many equal outputs, and rows beyond the last would win where all are negative.
+      for (const int limit : {1, 127}) {
+        Codes codes = random_codes(random, rows * columns, 1);
+        if (limit == 127) std::ranges::fill(codes, std::int8_t{-1});
+        const TernaryLinear matrix(kernels, codes, rows, columns, 0.3f);
+        std::vector<float> x(columns);
+        for (float& value : x) value = limit == 127 ? 1.0f : static_cast<float>(random.normal());
+        QuantizedActivations quantized;
+        quantize_activations(kernels, {x, 1, columns}, quantized);
+        std::vector<float> out(rows);
+        matrix.apply(quantized, {out, 1, rows}, nullptr);
+        const auto expected = static_cast<std::size_t>(std::ranges::max_element(out) - out.begin());
+        for (const std::size_t threads : {1u, 3u}) {
+          ThreadPool pool(threads);
+          ASSERT_EQ(matrix.index_of_max(quantized, &pool), expected) << rows << "x" << columns;
+        }
+      }
+    }
+  }
+}
+
 TEST_P(Linear, SumsAreExactForEveryBatch) {
   Random random(2);
   for (std::size_t tokens = 1; tokens <= 20; ++tokens) {
