@@ -5,12 +5,18 @@
 #include <atomic>
 #include <bit>
 #include <cassert>
+#include <vector>
+
+#include "kernels/ternary_format.h"
 
 namespace bitmar {
 namespace {
 
 // Multiply-adds below which handing ranges to threads (about a microsecond) costs more than it saves.
 constexpr std::size_t kParallelWork = std::size_t{1} << 18;
+
+// Codes that are unpacked at a time: they stay in the first caches.
+constexpr std::size_t kUnpackedBytes = std::size_t{1} << 16;
 
 std::size_t round_up(std::size_t value, std::size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -76,17 +82,42 @@ void quantize_codes(const Kernels& kernels, MatrixView<const float> x, Quantized
   out.has_column_sums_ = false;
 }
 
-TernaryLinear::TernaryLinear(const Kernels& kernels, std::span<const std::int8_t> codes, std::size_t rows,
-                             std::size_t columns, float scale, std::span<const float> bias)
+TernaryLinear::TernaryLinear(const Kernels& kernels, std::size_t rows, std::size_t columns, float scale,
+                             std::span<const float> bias)
     : kernels_(&kernels),
       rows_(rows),
       columns_(columns),
       scale_(scale),
       packed_(kernels.ternary_packed_bytes(rows, columns)),
       bias_(copy_of(bias)) {
-  assert(codes.size() == rows * columns);
   assert(bias.empty() || bias.size() == rows);
+}
+
+TernaryLinear::TernaryLinear(const Kernels& kernels, std::span<const std::int8_t> codes, std::size_t rows,
+                             std::size_t columns, float scale, std::span<const float> bias)
+    : TernaryLinear(kernels, rows, columns, scale, bias) {
+  assert(codes.size() == rows * columns);
   kernels.ternary_pack(codes.data(), rows, columns, packed_.data());
+}
+
+Result<TernaryLinear> TernaryLinear::from_canonical(const Kernels& kernels, std::span<const std::uint8_t> canonical,
+                                                    std::size_t rows, std::size_t columns, float scale,
+                                                    std::span<const float> bias, std::string_view name) {
+  assert(canonical.size() == ternary_packed_size(rows * columns));
+  TernaryLinear linear(kernels, rows, columns, scale, bias);
+  // Packed rows lie granule after granule. Blocks of a multiple of five rows also begin at a byte of the canonical
+  // layout, whatever the columns.
+  const std::size_t unit = 5 * kernels.row_granule;
+  const std::size_t block = unit * std::max<std::size_t>(1, kUnpackedBytes / std::max<std::size_t>(1, unit * columns));
+  std::vector<std::int8_t> codes(std::min(block, rows) * columns);
+  for (std::size_t row = 0; row < rows; row += block) {
+    const std::size_t count = std::min(block, rows - row);
+    const auto part = std::span(codes).first(count * columns);
+    BITMAR_TRY_VOID(ternary_unpack_part(canonical, row * columns, part, name));
+    kernels.ternary_pack(part.data(), count, columns,
+                         linear.packed_.data() + kernels.ternary_packed_bytes(row, columns));
+  }
+  return linear;
 }
 
 std::size_t TernaryLinear::memory_bytes() const {

@@ -10,8 +10,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "base/matrix_view.h"
+#include "base/result.h"
 #include "base/thread_pool.h"
 #include "kernels/aligned_buffer.h"
 #include "kernels/kernels.h"
@@ -61,6 +63,11 @@ class TernaryLinear {
   // codes: [rows, columns] row-major. bias: [rows] or empty. `kernels` outlives this.
   TernaryLinear(const Kernels& kernels, std::span<const std::int8_t> codes, std::size_t rows, std::size_t columns,
                 float scale, std::span<const float> bias = {});
+  // The same from the canonical layout (ternary_format.h), a block of rows at a time: a matrix never lies in memory
+  // with a byte for each code. `name` stands in the errors of ternary_unpack.
+  static Result<TernaryLinear> from_canonical(const Kernels& kernels, std::span<const std::uint8_t> canonical,
+                                              std::size_t rows, std::size_t columns, float scale,
+                                              std::span<const float> bias, std::string_view name);
 
   [[nodiscard]] std::size_t rows() const { return rows_; }
   [[nodiscard]] std::size_t columns() const { return columns_; }
@@ -75,6 +82,9 @@ class TernaryLinear {
 
  private:
   [[nodiscard]] std::uint64_t largest_of_rows(const ActivationRows& x, std::size_t begin, std::size_t end) const;
+  // Room for a matrix that is not packed yet.
+  TernaryLinear(const Kernels& kernels, std::size_t rows, std::size_t columns, float scale,
+                std::span<const float> bias);
 
   const Kernels* kernels_ = nullptr;
   std::size_t rows_ = 0;
