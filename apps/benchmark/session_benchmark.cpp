@@ -126,22 +126,21 @@ Result<void> SessionBenchmark::run_photo() {
 Result<void> SessionBenchmark::run_stages(Session& session, bool new_context, StageSamples& samples) {
   if (new_context) {
     session.reset();
-    BITMAR_TRY_VOID(session.step(session.engine().tokenizer().end_of_text()));
+    const TokenId first = session.engine().tokenizer().end_of_text();
+    BITMAR_TRY_VOID(session.read({&first, 1}));
   }
-  const Kernels& kernels = session.engine().kernels();
   StageClock clock;
   session.set_stage_clock(&clock);
-  auto token = static_cast<TokenId>(row_max_index(kernels, session.logits()));
+  TokenId token = session.most_likely();
   clock.start();
   for (std::size_t i = 0; i < options_.decode_tokens; ++i) {
-    const auto logits = session.step(token);
-    if (!logits) {
+    const auto read = session.read({&token, 1});
+    if (!read) {
       session.set_stage_clock(nullptr);
-      return std::unexpected(logits.error());
+      return std::unexpected(read.error());
     }
+    token = session.most_likely();
     clock.tick(Stage::kHead);
-    token = static_cast<TokenId>(row_max_index(kernels, *logits));
-    clock.tick(Stage::kChoice);
   }
   session.set_stage_clock(nullptr);
   for (std::size_t stage = 0; stage < samples.size(); ++stage) {

@@ -175,12 +175,26 @@ void forward(const BitmarModel& model, std::span<const TokenRow> rows, Workspace
   Batch(model, rows, workspace, pool).run();
 }
 
-void compute_logits(const BitmarModel& model, Workspace& workspace, std::size_t first, std::size_t count,
-                    MatrixView<float> logits, ThreadPool* pool) {
+namespace {
+
+// Rows [first, first + count) of the decoder's output, as the head's input.
+void quantize_states(const BitmarModel& model, Workspace& workspace, std::size_t first, std::size_t count) {
   const std::size_t width = model.config.width;
   const MatrixView<const float> normed(workspace.normed.span().subspan(first * width, count * width), count, width);
   quantize_activations(*model.kernels, normed, workspace.quantized);
+}
+
+}  // namespace
+
+void compute_logits(const BitmarModel& model, Workspace& workspace, std::size_t first, std::size_t count,
+                    MatrixView<float> logits, ThreadPool* pool) {
+  quantize_states(model, workspace, first, count);
   model.output.apply(workspace.quantized, logits, pool);
+}
+
+std::uint32_t most_likely_token(const BitmarModel& model, Workspace& workspace, std::size_t row, ThreadPool* pool) {
+  quantize_states(model, workspace, row, 1);
+  return static_cast<std::uint32_t>(model.output.index_of_max(workspace.quantized, pool));
 }
 
 }  // namespace bitmar

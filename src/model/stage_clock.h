@@ -4,8 +4,9 @@
 //   StageClock clock;
 //   session.set_stage_clock(&clock);
 //   clock.start();
-//   BITMAR_TRY(const auto logits, session.step(token));
-//   clock.tick(Stage::kHead);                            // final norm and head: what the forward pass left
+//   BITMAR_TRY_VOID(session.read({&token, 1}));
+//   token = session.most_likely();
+//   clock.tick(Stage::kHead);                            // what the forward pass left
 //   clock.total(Stage::kFusion)                          // over all tokens since the clock was made
 #pragma once
 
@@ -26,13 +27,12 @@ enum class Stage : std::size_t {
   kInjection,           // h0
   kDecoderAttention,    // all layers, with what conditions them on the memory
   kDecoderFeedForward,  // all layers
-  kHead,                // the last norm, logits
-  kChoice,              // the next token
+  kHead,                // the last norm, the head, the next token
 };
 
-inline constexpr std::array<std::string_view, 10> kStageNames = {
+inline constexpr std::array<std::string_view, 9> kStageNames = {
     "embedding", "encoder attention", "encoder feed-forward", "fusion", "memory read",
-    "injection", "decoder attention", "decoder feed-forward", "head",   "choice",
+    "injection", "decoder attention", "decoder feed-forward", "head",
 };
 
 // The stages that a layer's two halves count as.

@@ -16,7 +16,7 @@ import unittest
 
 TOOL, WRITE_SMALL_MODELS, PHOTOS = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
 STAGES = ["embedding", "encoder attention", "encoder feed-forward", "fusion", "memory read", "injection",
-          "decoder attention", "decoder feed-forward", "head", "choice"]
+          "decoder attention", "decoder feed-forward", "head"]
 
 
 class BenchCommand(unittest.TestCase):
