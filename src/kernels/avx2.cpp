@@ -29,6 +29,7 @@ const KernelTable* avx2_table() {
       .ternary_linear = avx2::ternary_linear,
       .int8_linear = avx2::int8_linear,
       .float_linear = avx2::float_linear,
+      .ternary_largest = largest_by_blocks<avx2::ternary_linear, avx2::index_of_max, ternary_packed_bytes<8>>,
       .quantize_rows = avx2::quantize_rows,
       .layer_norm_row = avx2::layer_norm_row,
       .gelu = avx2::gelu,

@@ -43,6 +43,7 @@ BITMAR_TARGET inline void store_sums(const Output& out, std::size_t token, std::
   store_first(target, count, result);
 }
 
+// The four sums of a tile's row, made equal in scale.
 BITMAR_TARGET inline void store_tile(const Output& out, std::size_t token, std::size_t row, __m512i sum0, __m512i sum1,
                                      __m512i sum2, __m512i sum3) {
   const __m512 scale = _mm512_set1_ps(out.weights->scale * out.x->inverse_scales[token]);
@@ -53,20 +54,49 @@ BITMAR_TARGET inline void store_tile(const Output& out, std::size_t token, std::
   store_sums(out, token, row + 48, _mm512_sub_epi32(_mm512_srai_epi32(sum3, 6), offset), scale);
 }
 
+// What happens to the sums of a tile times the only token: stored as outputs, or only the largest kept.
+struct StoreOutputs {
+  const Output& out;
+  BITMAR_TARGET inline void take(std::size_t row, __m512i sum0, __m512i sum1, __m512i sum2, __m512i sum3) {
+    store_tile(out, 0, row, sum0, sum1, sum2, sum3);
+  }
+};
+
+struct KeepLargest {
+  std::size_t row_end;
+  __m512i sums = _mm512_set1_epi32(-0x7FFFFFFF - 1);  // each lane's largest, and its first row
+  __m512i rows = _mm512_setzero_si512();
+
+  BITMAR_TARGET inline void take(std::size_t row, __m512i sum0, __m512i sum1, __m512i sum2, __m512i sum3) {
+    take_rows(row, sum0);
+    take_rows(row + 16, _mm512_srai_epi32(sum1, 2));
+    take_rows(row + 32, _mm512_srai_epi32(sum2, 4));
+    take_rows(row + 48, _mm512_srai_epi32(sum3, 6));
+  }
+  BITMAR_TARGET inline void take_rows(std::size_t row, __m512i candidates) {
+    if (row >= row_end) return;
+    const __mmask16 there = row_end - row < 16 ? first_lanes(row_end - row) : static_cast<__mmask16>(0xFFFF);
+    const __mmask16 larger = _mm512_mask_cmpgt_epi32_mask(there, candidates, sums);
+    sums = _mm512_mask_mov_epi32(sums, larger, candidates);
+    rows = _mm512_mask_mov_epi32(rows, larger, _mm512_set1_epi32(static_cast<int>(row)));
+  }
+};
+
 // kTiles tiles times one token. The whole byte is multiplied instead of its lowest pair, which saves a mask: the other
 // three pairs' sums are subtracted from it.
-template <std::size_t kTiles>
-BITMAR_TARGET inline void tiles_times_token(const Output& out, std::size_t row, std::size_t token) {
-  const std::size_t tile_bytes = out.x->stride / 4 * kTileGroup;
-  const std::uint8_t* tile = out.weights->data + row / kTileRows * tile_bytes;
-  const std::int8_t* codes = out.x->codes + token * out.x->stride;
+template <std::size_t kTiles, typename Sink>
+BITMAR_TARGET inline void tiles_times_token(const PackedMatrix& weights, const ActivationRows& x_rows, std::size_t row,
+                                            Sink& sink) {
+  const std::size_t tile_bytes = x_rows.stride / 4 * kTileGroup;
+  const std::uint8_t* tile = weights.data + row / kTileRows * tile_bytes;
+  const std::int8_t* codes = x_rows.codes;
   const __m512i pair1 = _mm512_set1_epi8(0x0C);
   const __m512i pair2 = _mm512_set1_epi8(0x30);
   const __m512i pair3 = _mm512_set1_epi8(static_cast<char>(0xC0));
   __m512i sums[kTiles][4];
 #pragma GCC unroll 4
   for (std::size_t i = 0; i < kTiles; ++i) sums[i][0] = sums[i][1] = sums[i][2] = sums[i][3] = _mm512_setzero_si512();
-  for (std::size_t column = 0; column < out.x->stride; column += 16) {
+  for (std::size_t column = 0; column < x_rows.stride; column += 16) {
 #pragma GCC unroll 4
     for (std::size_t step = 0; step < 16; step += 4) {
       const __m512i x = broadcast4(codes + column + step);
@@ -86,8 +116,34 @@ BITMAR_TARGET inline void tiles_times_token(const Output& out, std::size_t row, 
   for (std::size_t i = 0; i < kTiles; ++i) {
     const __m512i others = _mm512_add_epi32(_mm512_add_epi32(sums[i][1], sums[i][2]), sums[i][3]);
     const __m512i lowest = _mm512_sub_epi32(sums[i][0], others);
-    store_tile(out, token, row + i * kTileRows, lowest, sums[i][1], sums[i][2], sums[i][3]);
+    sink.take(row + i * kTileRows, lowest, sums[i][1], sums[i][2], sums[i][3]);
   }
+}
+
+template <typename Sink>
+BITMAR_TARGET inline void all_times_token(const PackedMatrix& weights, const ActivationRows& x, std::size_t row,
+                                          std::size_t row_end, Sink& sink) {
+  for (; row + kTileRows < row_end; row += 2 * kTileRows) tiles_times_token<2>(weights, x, row, sink);
+  if (row < row_end) tiles_times_token<1>(weights, x, row, sink);
+}
+
+BITMAR_TARGET float ternary_largest(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
+                                    std::size_t row_end, std::size_t* row) {
+  KeepLargest keep{row_end};
+  all_times_token(*weights, *x, row_begin, row_end, keep);
+  std::int32_t sums[16];
+  std::int32_t rows[16];
+  _mm512_storeu_si512(sums, keep.sums);
+  _mm512_storeu_si512(rows, keep.rows);
+  std::int32_t largest = sums[0];
+  *row = static_cast<std::size_t>(rows[0]);
+  for (std::size_t lane = 1; lane < 16; ++lane) {
+    const std::size_t lane_row = static_cast<std::size_t>(rows[lane]) + lane;
+    if (sums[lane] < largest || (sums[lane] == largest && lane_row > *row)) continue;
+    largest = sums[lane];
+    *row = lane_row;
+  }
+  return static_cast<float>(largest - code_sum(*x, 0)) * (weights->scale * x->inverse_scales[0]);
 }
 
 // One tile times kCount tokens.
@@ -132,13 +188,11 @@ BITMAR_TARGET inline void last_ternary_tokens(const Output& out, std::size_t row
 BITMAR_TARGET void ternary_linear(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
                                   std::size_t row_end, float* values) {
   const Output out{weights, x, row_end, values};
-  std::size_t row = row_begin;
   if (x->tokens == 1) {
-    for (; row + kTileRows < row_end; row += 2 * kTileRows) tiles_times_token<2>(out, row, 0);
-    if (row < row_end) tiles_times_token<1>(out, row, 0);
-    return;
+    StoreOutputs store{out};
+    return all_times_token(*weights, *x, row_begin, row_end, store);
   }
-  for (; row < row_end; row += kTileRows) {
+  for (std::size_t row = row_begin; row < row_end; row += kTileRows) {
     std::size_t token = 0;
     for (; token + kTokens <= x->tokens; token += kTokens) tile_times_tokens<kTokens>(out, row, token);
     if (token < x->tokens) last_ternary_tokens<kTokens - 1>(out, row, token, x->tokens - token);

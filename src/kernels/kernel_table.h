@@ -92,6 +92,11 @@ struct KernelTable {
   void (*float_linear)(const PackedMatrix* weights, const float* x, std::size_t tokens, std::size_t row_begin,
                        std::size_t row_end, float* out);
 
+  // The largest of ternary_linear's outputs in [row_begin, row_end), not empty, for one token and no bias, and the lowest
+  // row that has it; the outputs are not stored.
+  float (*ternary_largest)(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
+                           std::size_t row_end, std::size_t* row);
+
   // ActivationRows of x [rows, columns]: `stride` codes and 2 * sum_blocks(stride) sums a row. column_sums may be null.
   void (*quantize_rows)(const float* x, std::size_t rows, std::size_t columns, std::size_t stride, std::int8_t* codes,
                         float* inverse_scales, std::int16_t* column_sums);

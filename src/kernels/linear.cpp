@@ -1,7 +1,6 @@
 #include "kernels/linear.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <bit>
 #include <cassert>
@@ -149,29 +148,16 @@ std::size_t row_of(std::uint64_t rank) {
 
 }  // namespace
 
-// Block by block, so that the outputs stay in the first cache.
-std::uint64_t TernaryLinear::largest_of_rows(const ActivationRows& x, std::size_t begin, std::size_t end) const {
-  constexpr std::size_t kBlockRows = 1024;  // a multiple of every granule
-  alignas(64) std::array<float, kBlockRows> outputs;
-  std::uint64_t largest = 0;
-  for (std::size_t row = begin; row < end; row += kBlockRows) {
-    const std::size_t count = std::min(kBlockRows, end - row);
-    const PackedMatrix block{packed_.data() + kernels_->ternary_packed_bytes(row, columns_), count, columns_, scale_,
-                             nullptr, nullptr};
-    kernels_->ternary_linear(&block, &x, 0, count, outputs.data());
-    const std::size_t best = kernels_->index_of_max(outputs.data(), count);
-    largest = std::max(largest, rank_of(outputs[best], row + best));
-  }
-  return largest;
-}
-
 std::size_t TernaryLinear::index_of_max(const QuantizedActivations& x, ThreadPool* pool) const {
   assert(x.tokens() == 1 && x.columns() == columns_ && rows_ > 0 && bias_.size() == 0);
   if (columns_ == 0) return 0;
+  const PackedMatrix weights{packed_.data(), rows_, columns_, scale_, nullptr, nullptr};
   const ActivationRows activations = x.rows();
   std::atomic<std::uint64_t> largest{0};
   split_rows(*kernels_, rows_, rows_ * columns_, pool, [&](std::size_t begin, std::size_t end) {
-    const std::uint64_t rank = largest_of_rows(activations, begin, end);
+    std::size_t row = begin;
+    const float value = kernels_->ternary_largest(&weights, &activations, begin, end, &row);
+    const std::uint64_t rank = rank_of(value, row);
     std::uint64_t seen = largest.load(std::memory_order_relaxed);
     while (rank > seen && !largest.compare_exchange_weak(seen, rank, std::memory_order_relaxed)) {
     }

@@ -81,7 +81,6 @@ class TernaryLinear {
   [[nodiscard]] std::size_t index_of_max(const QuantizedActivations& x, ThreadPool* pool) const;
 
  private:
-  [[nodiscard]] std::uint64_t largest_of_rows(const ActivationRows& x, std::size_t begin, std::size_t end) const;
   // Room for a matrix that is not packed yet.
   TernaryLinear(const Kernels& kernels, std::size_t rows, std::size_t columns, float scale,
                 std::span<const float> bias);

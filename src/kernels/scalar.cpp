@@ -48,6 +48,19 @@ void ternary_linear(const PackedMatrix* weights, const ActivationRows* x, std::s
   }
 }
 
+float ternary_largest(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin, std::size_t row_end,
+                      std::size_t* row) {
+  std::int32_t largest = code_sum(*weights, *x, row_begin, 0);
+  *row = row_begin;
+  for (std::size_t r = row_begin + 1; r < row_end; ++r) {
+    const std::int32_t sum = code_sum(*weights, *x, r, 0);
+    if (sum <= largest) continue;
+    largest = sum;
+    *row = r;
+  }
+  return static_cast<float>(largest) * (weights->scale * x->inverse_scales[0]);
+}
+
 void int8_linear(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin, std::size_t row_end,
                  float* out) {
   for (std::size_t t = 0; t < x->tokens; ++t) {
@@ -313,6 +326,7 @@ const KernelTable* scalar_table() {
       .ternary_linear = ternary_linear,
       .int8_linear = int8_linear,
       .float_linear = float_linear,
+      .ternary_largest = ternary_largest,
       .quantize_rows = quantize_rows,
       .layer_norm_row = layer_norm_row,
       .gelu = gelu,

@@ -90,5 +90,26 @@ void int8_pack(const std::int8_t* codes, std::size_t rows, std::size_t columns, 
   }
 }
 
+// ternary_largest by ternary_linear on blocks of rows, whose outputs stay in the first cache.
+template <auto ternary_linear, auto index_of_max, auto packed_bytes>
+float largest_by_blocks(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
+                        std::size_t row_end, std::size_t* row) {
+  constexpr std::size_t kBlockRows = 1024;  // a multiple of every granule
+  alignas(64) float outputs[kBlockRows];
+  float largest = 0.0f;
+  for (std::size_t first = row_begin; first < row_end; first += kBlockRows) {
+    const std::size_t count = row_end - first < kBlockRows ? row_end - first : kBlockRows;
+    PackedMatrix block = *weights;
+    block.data += packed_bytes(first, weights->columns);
+    block.rows = count;
+    ternary_linear(&block, x, 0, count, outputs);
+    const std::size_t best = index_of_max(outputs, count);
+    if (first != row_begin && !(outputs[best] > largest)) continue;
+    largest = outputs[best];
+    *row = first + best;
+  }
+  return largest;
+}
+
 }  // namespace
 }  // namespace bitmar
