@@ -4,7 +4,8 @@
 //
 // Every function gives the same bits on every instruction set, with any number of threads and in any batch: integer
 // sums are exact, and float code uses single IEEE operations (no fused multiply-add) in one fixed order, sums in 16
-// lanes (element i in lane i mod 16, ascending; then lanes i and i + 8, i + 4, i + 2, i + 1 are added).
+// lanes (element i in lane i mod 16, ascending; then lanes i and i + 8, i + 4, i + 2, i + 1 are added), those of norms in
+// 64 (then lanes i and i + 32, i + 16 first).
 #pragma once
 
 #include <cstddef>
