@@ -102,8 +102,8 @@ std::map<TokenId, double> distribution(std::span<const float> logits, const Samp
   return kept;
 }
 
-// Pearson's statistic over the tokens expected at least ten times and one bin for the others, within five standard
-// deviations of its mean; and nothing is drawn that cannot be.
+// Pearson's statistic over the tokens expected at least ten times and one bin for the others, as standard deviations of
+// a normal variable (Wilson and Hilferty 1931); and nothing is drawn that cannot be.
 void expect_drawn_from(std::span<const float> logits, const SamplerOptions& options, int draws) {
   SCOPED_TRACE(testing::Message() << "temperature " << options.temperature << " top_k " << options.top_k << " top_p "
                                   << options.top_p << " min_p " << options.min_p);
@@ -131,9 +131,9 @@ void expect_drawn_from(std::span<const float> logits, const SamplerOptions& opti
   }
   if (rest_expected >= 10) add_bin(rest, rest_expected);
   const double freedom = std::max(bins - 1, 1);
-  // The chi-square quantile of five deviations (Wilson and Hilferty 1931).
-  const double part = 2.0 / (9.0 * freedom);
-  EXPECT_LT(statistic, freedom * std::pow(1.0 - part + 5.0 * std::sqrt(part), 3)) << bins << " bins";
+  const double spread = 2 / (9 * freedom);
+  const double deviations = (std::cbrt(statistic / freedom) - (1 - spread)) / std::sqrt(spread);
+  EXPECT_LT(deviations, 4) << "chi-square " << statistic << " in " << bins << " bins";
 }
 
 TEST(Sampler, DrawsFromTheDistributionThatSortingGives) {
