@@ -1,6 +1,7 @@
 // Owned memory at cache-line alignment, for packed weights and vectorised workspaces.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <limits>
@@ -20,6 +21,13 @@ class AlignedBuffer {
 
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::size_t count) { resize(count); }
+  AlignedBuffer(const AlignedBuffer& other) : AlignedBuffer(other.size_) {
+    std::copy_n(other.elements_, other.size_, elements_);
+  }
+  AlignedBuffer& operator=(const AlignedBuffer& other) {
+    if (this != &other) *this = AlignedBuffer(other);
+    return *this;
+  }
   AlignedBuffer(AlignedBuffer&& other) noexcept
       : memory_(std::move(other.memory_)),
         elements_(std::exchange(other.elements_, nullptr)),

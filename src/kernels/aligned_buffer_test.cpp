@@ -47,6 +47,17 @@ TEST(AlignedBuffer, MovesLeaveAnEmptyBuffer) {
   }
 }
 
+TEST(AlignedBuffer, ACopyHasMemoryOfItsOwn) {
+  AlignedBuffer<int> first(5);
+  first.data()[4] = 9;
+  AlignedBuffer<int> second(first);
+  first.data()[4] = 1;
+  EXPECT_EQ(second.span()[4], 9);
+  first = second;
+  EXPECT_EQ(first.span()[4], 9);
+  EXPECT_NE(first.data(), second.data());
+}
+
 TEST(AlignedBuffer, SizesBeyondTheAddressSpaceAreOutOfMemory) {
   EXPECT_THROW(AlignedBuffer<double>(SIZE_MAX / 8), std::bad_alloc);
   EXPECT_THROW(AlignedBuffer<double>(SIZE_MAX), std::bad_alloc);
