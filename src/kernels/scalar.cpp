@@ -150,10 +150,9 @@ float bounded_exponential(float x) {
   const float n = (x * 1.44269504f + kRounder) - kRounder;
   const float r = x - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
   const float r2 = r * r;
-  const float low = r * 0x1.555556p-3f + 0.5f;
-  const float middle = r * 0x1.1110c6p-7f + 0x1.5554eap-5f;
-  const float high = r * 0x1.a1517cp-13f + 0x1.6d4328p-10f;
-  const float p = (high * r2 + middle) * r2 + low;
+  const float low = r * 0x1.555492p-3f + 0x1.fffffcp-2f;
+  const float middle = r * 0x1.123a2p-7f + 0x1.5558f2p-5f;
+  const float p = (r2 * 0x1.6a23cep-10f + middle) * r2 + low;
   const float power = p * r2 + r + 1.0f;
   return std::bit_cast<float>(std::bit_cast<std::int32_t>(power) + static_cast<std::int32_t>(n) * (1 << 23));
 }
