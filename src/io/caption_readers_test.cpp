@@ -14,8 +14,8 @@ using ::testing::HasSubstr;
 class CaptionReaders : public ::testing::Test {
  protected:
   std::string write(std::string_view text) const {
-    testing::write_file(folder_.file("captions"), text);
-    return folder_.file("captions");
+    testing::write_file(folder_.file("captions.txt"), text);
+    return folder_.file("captions.txt");
   }
   Result<std::vector<CaptionGroup>> read(std::string_view text, CaptionFormat format) const {
     return read_captions(write(text), format);
@@ -73,7 +73,7 @@ TEST_F(CaptionReaders, MalformedRecordsNameFileAndLine) {
     const auto groups = read(text, format);
     ASSERT_FALSE(groups) << text;
     EXPECT_EQ(groups.error().code, ErrorCode::kInvalidFile);
-    EXPECT_THAT(groups.error().message, HasSubstr("caption_readers_test.txt:2: "));
+    EXPECT_THAT(groups.error().message, HasSubstr("captions.txt:2: "));
   }
 }
 

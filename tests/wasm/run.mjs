@@ -1,4 +1,5 @@
-// Runs a WASI program as if it were one of this machine: same arguments, environment, files and exit status.
+// Runs a WASI program as if it were one of this machine: same arguments, environment, files and exit status;
+// but its working folder is /.
 //
 //   node run.mjs PROGRAM.wasm ARGUMENT...
 import { readFile } from 'node:fs/promises';
