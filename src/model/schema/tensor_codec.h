@@ -5,6 +5,7 @@
 // an F16 tensor `<name>_scale` [rows].
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -20,21 +21,21 @@ namespace bitmar {
 // Decoded ternary matrix: what a kernel repacks, or a trainer compares.
 struct TernaryMatrix {
   std::vector<std::int8_t> codes;  // [rows * columns] in {-1, 0, 1}
-  std::uint64_t rows = 0;
-  std::uint64_t columns = 0;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
   float scale = 0.0f;  // gamma
 };
 
 struct Int8Matrix {
   std::vector<std::int8_t> codes;  // [rows * columns]
   std::vector<float> scales;       // [rows], exactly representable in F16
-  std::uint64_t rows = 0;
-  std::uint64_t columns = 0;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
 };
 
 // Per-row int8: scale = F16(max|row| / 127), code = clip(round_half_even(w / scale), -127, 127); a row whose scale
 // rounds to 0 gets codes 0. The trainer's fake quantization computes the same.
-[[nodiscard]] Int8Matrix quantize_int8_rows(std::span<const float> weights, std::uint64_t rows, std::uint64_t columns);
+[[nodiscard]] Int8Matrix quantize_int8_rows(std::span<const float> weights, std::size_t rows, std::size_t columns);
 
 // Writes tensors in any order; finish() adds the ternary metadata arrays.
 class TensorEncoder {
