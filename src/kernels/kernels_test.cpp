@@ -59,6 +59,14 @@ TEST(Kernels, Avx512IsAvailableExactlyWhereTheProcessorHasVnni) {
 }
 #endif
 
+#if defined(__aarch64__) && defined(__linux__)
+TEST(Kernels, EachKindOfNeonIsAvailableExactlyWhereTheProcessorHasIt) {
+  // By what the kernel tells of the processor, in words.
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  const std::string text(std::istreambuf_iterator<char>(cpuinfo), {});
+}
+#endif
+
 TEST(Kernels, EveryAvailableNameSelectsItself) {
   for (const Kernels* table : available_kernels()) {
     const auto kernels = select_kernels(table->name);
