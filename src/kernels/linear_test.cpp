@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "kernels/test_support.h"
 
 namespace bitmar {
 namespace {
@@ -280,7 +281,7 @@ TEST_P(Linear, MovedMatricesKeepWorking) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, Linear, testing::ValuesIn(available_kernels().begin(), available_kernels().end()),
-                         [](const auto& param_info) { return std::string(param_info.param->name); });
+                         isa_test_name);
 
 }  // namespace
 }  // namespace bitmar
