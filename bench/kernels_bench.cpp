@@ -1,110 +1,64 @@
-// Rates of the kernels on the model's shapes, for every instruction set that runs here. Each matrix product also
-// prints which fraction of the peak, measured in the same run, it reaches: 8-bit `maddubs` for the integer ones, FP32
-// fused multiply-adds for the float ones.
+// Rates of the kernels on the model's shapes, for every instruction set that runs here. Each matrix product also says
+// which fraction it reaches of two bounds measured in the same run: the multiply unit that its instruction set uses
+// (of_peak), and reading its weights once from the cache that holds them (of_reads).
 //
 //   kernels_bench --benchmark_filter=ternary/avx2
+//   kernels_bench --summary                               one table of medians, under a minute
+//   kernels_bench --summary=SECONDS                       so long for each row
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cstdint>
-#include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "base/random.h"
+#include "bounds.h"
 #include "kernels/linear.h"
 #include "kernels/ops.h"
-#include "peak.h"
+#include "products.h"
+#include "summary.h"
 
 namespace bitmar::bench {
 namespace {
 
-struct Shape {
-  std::size_t rows, columns, tokens;
-};
+using benchmark::Counter;
 
-std::vector<std::int8_t> random_codes(std::size_t count, int limit) {
-  Random random(count);
-  std::vector<std::int8_t> codes(count);
-  for (auto& code : codes) {
-    code = static_cast<std::int8_t>(static_cast<int>(random.below(static_cast<std::uint64_t>(2 * limit + 1))) - limit);
-  }
-  return codes;
-}
+constexpr Shape kHead{50257, 128, 1};
 
-std::vector<float> random_floats(std::size_t count) {
-  Random random(count);
-  std::vector<float> values(count);
-  for (float& value : values) value = static_cast<float>(random.normal());
-  return values;
-}
-
-void report(benchmark::State& state, const Shape& shape, double peak_gmacs) {
-  const double macs = static_cast<double>(shape.rows * shape.columns * shape.tokens);
-  using benchmark::Counter;
-  state.counters["MAC/s"] = Counter(macs, Counter::kIsIterationInvariantRate);
-  if (peak_gmacs > 0) {
-    state.counters["of_peak"] = Counter(macs / (peak_gmacs * 1e9), Counter::kIsIterationInvariantRate);
-  }
-}
-
-template <typename Matrix>
-void run_quantized(benchmark::State& state, const Kernels& kernels, const Matrix& matrix, const Shape& shape,
-                   double peak_gmacs, ThreadPool* pool) {
-  QuantizedActivations quantized;
-  quantize_activations(kernels, {random_floats(shape.tokens * shape.columns), shape.tokens, shape.columns}, quantized);
-  std::vector<float> out(shape.tokens * shape.rows);
+void run_product(benchmark::State& state, const Product& product, ThreadPool* pool) {
   for (auto _ : state) {
-    matrix.apply(quantized, {out, shape.tokens, shape.rows}, pool);
+    product.run(pool);
     benchmark::ClobberMemory();
   }
-  report(state, shape, peak_gmacs);
+  state.counters["MAC/s"] = Counter(product.macs(), Counter::kIsIterationInvariantRate);
+  state.counters["bytes/s"] = Counter(static_cast<double>(product.weight_bytes()), Counter::kIsIterationInvariantRate);
 }
 
-void run_float(benchmark::State& state, const Kernels& kernels, const Shape& shape, double peak_gmacs) {
-  const FloatLinear matrix(kernels, random_floats(shape.rows * shape.columns), shape.rows, shape.columns);
-  const std::vector<float> x = random_floats(shape.tokens * shape.columns);
-  std::vector<float> out(shape.tokens * shape.rows);
-  for (auto _ : state) {
-    matrix.apply({x, shape.tokens, shape.columns}, {out, shape.tokens, shape.rows}, nullptr);
-    benchmark::ClobberMemory();
+void register_products(const Kernels& kernels, const Bounds& bounds) {
+  const Units units = units_of(kernels.name);
+  for (const ProductKind& kind : product_kinds()) {
+    const double peak = 1e9 * bounds.peaks.gmacs(kind.integer ? units.integer : units.floating);
+    for (const Shape& shape : kind.shapes) {
+      const std::string name = fmt::format("{}/{}/{}", kind.name, kernels.name, to_string(shape));
+      benchmark::RegisterBenchmark(name.c_str(), [&kernels, &bounds, kind, shape, peak](benchmark::State& state) {
+        const Product product = kind.make(kernels, shape);
+        run_product(state, product, nullptr);
+        if (peak > 0) state.counters["of_peak"] = Counter(product.macs() / peak, Counter::kIsIterationInvariantRate);
+        const double reads = 1e9 * level_of(bounds.levels, product.weight_bytes()).gigabytes_per_second;
+        state.counters["of_reads"] =
+            Counter(static_cast<double>(product.weight_bytes()) / reads, Counter::kIsIterationInvariantRate);
+      });
+    }
   }
-  report(state, shape, peak_gmacs);
-}
-
-void register_products(const Kernels& kernels, const Peak& peak) {
-  const auto name = [&](const char* kind, const Shape& shape) {
-    return fmt::format("{}/{}/{}x{}/tokens:{}", kind, kernels.name, shape.rows, shape.columns, shape.tokens);
-  };
-  for (const Shape& shape : {Shape{50257, 128, 1}, Shape{50257, 128, 2}, Shape{128, 128, 1}, Shape{512, 128, 1},
-                             Shape{128, 512, 1}, Shape{2560, 2560, 1}, Shape{50257, 128, 4}, Shape{512, 128, 16},
-                             Shape{2560, 2560, 16}, Shape{768, 192, 197}, Shape{192, 768, 197}}) {
-    benchmark::RegisterBenchmark(name("ternary", shape).c_str(), [&kernels, shape, peak](benchmark::State& state) {
-      const auto codes = random_codes(shape.rows * shape.columns, 1);
-      const TernaryLinear matrix(kernels, codes, shape.rows, shape.columns, 0.1f);
-      run_quantized(state, kernels, matrix, shape, peak.maddubs_gmacs, nullptr);
-    });
-  }
-  const Shape head{50257, 128, 1};
-  benchmark::RegisterBenchmark((name("ternary", head) + "/threads:2").c_str(), [&kernels, head](auto& state) {
-    const auto codes = random_codes(head.rows * head.columns, 1);
+  const std::string name = fmt::format("ternary/{}/{}/threads:2", kernels.name, to_string(kHead));
+  benchmark::RegisterBenchmark(name.c_str(), [&kernels](benchmark::State& state) {
     ThreadPool pool(2);
-    run_quantized(state, kernels, TernaryLinear(kernels, codes, head.rows, head.columns, 0.1f), head, 0, &pool);
+    run_product(state, Product::ternary(kernels, kHead), &pool);
   })->UseRealTime();
-  for (const Shape& shape : {Shape{768, 192, 1}, Shape{768, 192, 197}, Shape{768, 768, 257}}) {
-    benchmark::RegisterBenchmark(name("int8", shape).c_str(), [&kernels, shape, peak](benchmark::State& state) {
-      const auto codes = random_codes(shape.rows * shape.columns, 127);
-      const std::vector<float> scales(shape.rows, 0.01f);
-      const Int8Linear matrix(kernels, codes, shape.rows, shape.columns, scales);
-      run_quantized(state, kernels, matrix, shape, peak.maddubs_gmacs, nullptr);
-    });
-  }
-  for (const Shape& shape :
-       {Shape{768, 192, 1}, Shape{768, 192, 197}, Shape{192, 768, 197}, Shape{768, 3072, 257}, Shape{3072, 768, 257}}) {
-    benchmark::RegisterBenchmark(name("float", shape).c_str(), [&kernels, shape, peak](benchmark::State& state) {
-      run_float(state, kernels, shape, peak.fma_gmacs);
-    });
-  }
 }
 
 void register_pieces(const Kernels& kernels) {
@@ -132,27 +86,58 @@ void register_pieces(const Kernels& kernels) {
     static thread_local QuantizedActivations quantized;
     quantize_activations(k, {x, 1, x.size()}, quantized);
   });
-  each("attention_scores", 1024 * 32, [](const Kernels& k, In x, Out out) {
-    attention_scores(k, std::span(x).first(32), x, 32, 0.2f, std::span(out).first(1024));
-  });
-  each("weighted_sum", 1024 * 32, [](const Kernels& k, In x, Out out) {
-    weighted_sum(k, std::span(x).first(1024), x, 32, std::span(out).first(32));
-  });
+  for (const std::size_t keys : {64, 1024}) {
+    each("attend", keys * 32, [keys](const Kernels& k, In x, Out out) {
+      static thread_local QuantizedActivations codes;
+      static thread_local AlignedBuffer<float> scratch(1024);
+      static thread_local AlignedBuffer<std::int8_t> rows(1024 * 32);
+      if (codes.tokens() != 1) quantize_codes(k, {std::span(x).first(32), 1, 32}, codes);
+      const AttentionRange range{codes.codes(0).data(), 0.01f, rows.data(), x.data(), rows.data(), x.data(), nullptr, 0,
+                                 keys};
+      attend(k, {&range, 1}, scratch.span(), std::span(out).first(32));
+    });
+  }
+}
+
+// The seconds of --summary[=SECONDS]; nothing where it is not given, 0 where they are no positive number.
+std::optional<double> summary_seconds(std::span<char* const> arguments) {
+  constexpr std::string_view kFlag = "--summary";
+  for (const std::string_view argument : arguments) {
+    if (argument == kFlag) return 0.2;
+    if (!argument.starts_with(kFlag) || argument[kFlag.size()] != '=') continue;
+    double seconds = 0;
+    const std::string_view value = argument.substr(kFlag.size() + 1);
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+    return error == std::errc() && end == value.data() + value.size() && seconds > 0 ? seconds : 0.0;
+  }
+  return std::nullopt;
+}
+
+int run(int argument_count, char** arguments) {
+  if (const auto seconds = summary_seconds(std::span(arguments, static_cast<std::size_t>(argument_count)))) {
+    if (argument_count != 2 || *seconds == 0) {
+      fmt::print(stderr, "kernels_bench: --summary stands alone, and its seconds are a positive number\n");
+      return 2;
+    }
+    print_summary(measure_bounds(), *seconds);
+    return 0;
+  }
+  benchmark::Initialize(&argument_count, arguments);
+  if (benchmark::ReportUnrecognizedArguments(argument_count, arguments)) return 2;
+  const Bounds bounds = measure_bounds();
+  fmt::print("{}", describe(bounds));
+  for (const Kernels* kernels : available_kernels()) {
+    register_products(*kernels, bounds);
+    register_pieces(*kernels);
+  }
+  const bool any = benchmark::RunSpecifiedBenchmarks() > 0;
+  benchmark::Shutdown();
+  return any ? 0 : 1;
 }
 
 }  // namespace
 }  // namespace bitmar::bench
 
-int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  const auto peak = bitmar::bench::measure_peak().value_or(bitmar::bench::Peak{0, 0});
-  fmt::print("peak, one thread: maddubs {:.1f} GMAC/s, FP32 FMA {:.1f} GMAC/s\n", peak.maddubs_gmacs, peak.fma_gmacs);
-  for (const bitmar::Kernels* kernels : bitmar::available_kernels()) {
-    bitmar::bench::register_products(*kernels, peak);
-    bitmar::bench::register_pieces(*kernels);
-  }
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+int main(int argument_count, char** arguments) {
+  return bitmar::bench::run(argument_count, arguments);
 }

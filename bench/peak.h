@@ -1,16 +1,36 @@
-// What the processor's multiply units can do at most, measured: the yardstick beside every kernel's rate.
+// What one thread of this processor can do at most, measured: the yardstick beside every kernel's rate. The peaks run a
+// vector instruction on independent registers and touch no memory.
+//
+//   const Peaks peaks = measure_peaks();
+//   peaks.gmacs("vpdpbusd zmm")                  // 0: this processor has no such instruction
+//   peaks.gmacs(units_of("avx2").integer)        // what the avx2 table's integer products are measured by
 #pragma once
 
-#include <optional>
+#include <string_view>
+#include <vector>
 
 namespace bitmar::bench {
 
 struct Peak {
-  double maddubs_gmacs;  // 8-bit multiply-adds (two products summed in 16 bits), 10^9 a second, one thread
-  double fma_gmacs;      // FP32 fused multiply-adds
+  std::string_view instruction;
+  double gmacs;  // multiply-adds, 10^9 a second
 };
 
-// Nothing where this is not x86-64 with AVX2 and FMA. Takes some tens of milliseconds.
-[[nodiscard]] std::optional<Peak> measure_peak();
+struct Peaks {
+  std::vector<Peak> all;
+  [[nodiscard]] double gmacs(std::string_view instruction) const;
+};
+
+// Every instruction here that this processor has; some tens of milliseconds. None on other processors than x86-64 and
+// 64-bit ARM.
+[[nodiscard]] Peaks measure_peaks();
+
+// The instructions that bound a table of kernels; empty where none is known. Float products do not fuse: their bound is
+// a multiplication and an addition.
+struct Units {
+  std::string_view integer;
+  std::string_view floating;
+};
+[[nodiscard]] Units units_of(std::string_view kernels);
 
 }  // namespace bitmar::bench

@@ -6,7 +6,7 @@ packages=(cmake ninja-build g++ pkg-config libjpeg62-turbo-dev libpng-dev libweb
           libfmt-dev nlohmann-json3-dev)
 case "${1:-build}" in
   build) ;;
-  test) packages+=(libgtest-dev libgmock-dev libtomlplusplus-dev python3-venv) ;;
+  test) packages+=(libgtest-dev libgmock-dev libbenchmark-dev libtomlplusplus-dev python3-venv) ;;
   arm) packages+=(g++-aarch64-linux-gnu qemu-user-static) ;;
   riscv) packages+=(g++-riscv64-linux-gnu qemu-user-static googletest) ;;
   wasm) packages+=(python3-venv nodejs googletest) ;;

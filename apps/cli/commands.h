@@ -23,6 +23,7 @@ using CommandAction = std::function<Result<void>()>;
 
 using AddCommand = void (*)(CLI::App& app, CommandAction& action);
 
+void add_bench_command(CLI::App& app, CommandAction& action);
 void add_caption_command(CLI::App& app, CommandAction& action);
 void add_convert_command(CLI::App& app, CommandAction& action);
 void add_eval_command(CLI::App& app, CommandAction& action);
@@ -34,8 +35,8 @@ void add_train_command(CLI::App& app, CommandAction& action);
 
 // In the order of `bitmar --help`.
 inline constexpr std::array kCommands = {
-    add_caption_command, add_generate_command, add_memory_command, add_inspect_command,
-    add_convert_command, add_features_command, add_train_command,  add_eval_command,
+    add_caption_command,  add_generate_command, add_memory_command, add_inspect_command, add_convert_command,
+    add_features_command, add_train_command,    add_eval_command,   add_bench_command,
 };
 
 }  // namespace bitmar::cli

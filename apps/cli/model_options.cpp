@@ -19,24 +19,16 @@ namespace {
 
 constexpr const char* kShippedModel = "models/bitmar-14m.gguf";
 
-Result<std::string> find_model(const std::string& given) {
-  if (!given.empty()) return given;
-  if (const char* named = std::getenv("BITMAR_MODEL"); named != nullptr && *named != '\0') return std::string(named);
-  std::error_code ignored;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);
-  for (const auto& folder : {std::filesystem::path("."), program.parent_path().parent_path()}) {
-    const auto candidate = folder / kShippedModel;
-    if (std::filesystem::exists(candidate, ignored)) return candidate.string();
-  }
-  return fail(ErrorCode::kNotFound, "no model: give one by -m FILE or BITMAR_MODEL ({} is not here)", kShippedModel);
-}
-
 }  // namespace
+
+void add_model_file_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("-m,--model", options.model, "the model file (default: BITMAR_MODEL, else the shipped model)");
+  command.add_option("--tower", options.tower, "a tower file for a model that has none (bitmar convert)");
+}
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
   options.threads = std::max(1u, std::thread::hardware_concurrency());
-  command.add_option("-m,--model", options.model, "the model file (default: BITMAR_MODEL, else the shipped model)");
-  command.add_option("--tower", options.tower, "a tower file for a model that has none (bitmar convert)");
+  add_model_file_options(command, options);
   command.add_option("-t,--threads", options.threads, "threads")->check(CLI::Range(1, 1024))->capture_default_str();
 }
 
@@ -50,6 +42,18 @@ void add_memory_options(CLI::App& command, ModelOptions& options) {
                   "read this memory (bitmar memory; 'default': the file that it uses). Without it only the memory that "
                   "the model ships is read")
       ->excludes(add_no_memory_option(command, options));
+}
+
+Result<std::string> find_model(const std::string& given) {
+  if (!given.empty()) return given;
+  if (const char* named = std::getenv("BITMAR_MODEL"); named != nullptr && *named != '\0') return std::string(named);
+  std::error_code ignored;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  for (const auto& folder : {std::filesystem::path("."), program.parent_path().parent_path()}) {
+    const auto candidate = folder / kShippedModel;
+    if (std::filesystem::exists(candidate, ignored)) return candidate.string();
+  }
+  return fail(ErrorCode::kNotFound, "no model: give one by -m FILE or BITMAR_MODEL ({} is not here)", kShippedModel);
 }
 
 Result<std::shared_ptr<const Engine>> open_engine(const ModelOptions& options) {

@@ -22,6 +22,8 @@ struct ModelOptions {
   std::size_t threads = 1;
 };
 
+// Adds -m and --tower.
+void add_model_file_options(CLI::App& command, ModelOptions& options);
 // Adds -m, --tower and -t.
 void add_model_options(CLI::App& command, ModelOptions& options);
 // Adds --no-memory.
@@ -29,7 +31,11 @@ CLI::Option* add_no_memory_option(CLI::App& command, ModelOptions& options);
 // Adds --memory and --no-memory, one of them.
 void add_memory_options(CLI::App& command, ModelOptions& options);
 
-// The model that `options` names. Without a name: models/bitmar-14m.gguf in this folder or above the program's.
+// The file that `given` (-m) names. Empty: BITMAR_MODEL's, else models/bitmar-14m.gguf in this folder or above the
+// program's.
+[[nodiscard]] Result<std::string> find_model(const std::string& given);
+
+// The model that `options` name.
 [[nodiscard]] Result<std::shared_ptr<const Engine>> open_engine(const ModelOptions& options);
 
 // A session that reads the memory that `options` name and never changes it.

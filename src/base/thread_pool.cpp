@@ -2,16 +2,21 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <thread>
 #include <vector>
 
 namespace bitmar {
 namespace {
 
-// A worker that spins answers within a fraction of a microsecond; one that sleeps needs tens. The kernels of one token
-// follow each other within this many polls (some tens of microseconds), so a decoding worker never sleeps, and an idle
-// one soon does.
-constexpr int kSpinPolls = 1000;
+// A worker that spins answers within a fraction of a microsecond; one that sleeps needs tens. The large products of one
+// token follow each other within this time, so a decoding worker never sleeps, and an idle one soon does.
+constexpr std::chrono::microseconds kSpinTime{200};
+constexpr int kPollsPerClock = 64;
+
+// More ranges than threads: a thread that the system has taken away holds up one small range, not half of the work.
+constexpr std::size_t kRangesPerThread = 4;
 
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -21,65 +26,108 @@ void relax() {
 #endif
 }
 
-// Returns the value once it differs from `old`: polls at first, then sleeps.
-int wait_for_change(const std::atomic<int>& value, int old, int polls) {
-  for (int poll = 0; poll < polls; ++poll) {
-    if (const int now = value.load(std::memory_order_acquire); now != old) return now;
-    relax();
-  }
-  value.wait(old, std::memory_order_acquire);
-  return value.load(std::memory_order_acquire);
+// Polls until done() or the spin time is over; whether done() held.
+template <typename Done>
+bool spin_until(bool spins, const Done& done) {
+  if (done()) return true;
+  if (!spins) return false;
+  const auto deadline = std::chrono::steady_clock::now() + kSpinTime;
+  do {
+    for (int poll = 0; poll < kPollsPerClock; ++poll) {
+      relax();
+      if (done()) return true;
+    }
+  } while (std::chrono::steady_clock::now() < deadline);
+  return false;
+}
+
+constexpr std::uint64_t kIndexBits = 32;
+
+std::uint64_t job_of(std::uint64_t ticket) {
+  return ticket >> kIndexBits;
 }
 
 }  // namespace
 
+// A job is a number of ranges that threads, the caller's among them, claim one after the other. The ticket holds the
+// job's number and the next range: who claims one by exchange knows that the job it has read is still the one going on,
+// since a job with claimed ranges does not end.
 struct ThreadPool::State {
-  // One cache line or more each, so that a poll disturbs nobody else.
-  struct alignas(128) Worker {
-    std::atomic<int> ticket{0};  // changes when there is a range to run
-    std::size_t begin = 0;
-    std::size_t end = 0;
-    std::thread thread;
-  };
-
-  explicit State(std::size_t threads) : workers(threads - 1) {
+  explicit State(std::size_t threads) {
     // With more threads than processors a spinning thread only keeps another from its work.
     const std::size_t processors = std::thread::hardware_concurrency();
-    polls = processors != 0 && threads > processors ? 0 : kSpinPolls;
-    for (Worker& worker : workers) worker.thread = std::thread([this, &worker] { run(worker); });
+    spins = processors == 0 || threads <= processors;
+    for (std::size_t i = 1; i < threads; ++i) workers.emplace_back([this] { work(); });
   }
 
   ~State() {
-    stopping.store(true, std::memory_order_release);
-    for (Worker& worker : workers) {
-      wake(worker);
-      worker.thread.join();
-    }
+    stopping.store(true, std::memory_order_relaxed);
+    ticket.fetch_add(std::uint64_t{1} << kIndexBits, std::memory_order_seq_cst);
+    ticket.notify_all();
+    for (std::thread& worker : workers) worker.join();
   }
 
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
-  static void wake(Worker& worker) {
-    worker.ticket.fetch_add(1, std::memory_order_release);
-    worker.ticket.notify_one();
+  // Range i is granules [i * granules / ranges, (i + 1) * granules / ranges), in overflow-free form.
+  static std::size_t boundary(std::size_t index, std::size_t count, std::size_t granule, std::size_t ranges) {
+    const std::size_t granules = count / granule + (count % granule != 0);
+    const std::size_t cut = granules / ranges * index + std::min(index, granules % ranges);
+    return cut >= granules ? count : cut * granule;
   }
 
-  void run(Worker& worker) {
-    int seen = 0;
-    for (;;) {
-      seen = wait_for_change(worker.ticket, seen, polls);
-      if (stopping.load(std::memory_order_acquire)) return;
-      (*body)(worker.begin, worker.end);
-      if (unfinished.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished.notify_one();
+  // Runs ranges of the job that `seen` belongs to until none is left to claim.
+  void run_ranges(std::uint64_t seen) {
+    const std::uint64_t job = job_of(seen);
+    while (true) {
+      const auto* run = body.load(std::memory_order_relaxed);
+      const std::size_t all = count.load(std::memory_order_relaxed);
+      const std::size_t step = granule.load(std::memory_order_relaxed);
+      const std::size_t parts = ranges.load(std::memory_order_relaxed);
+      const auto index = static_cast<std::size_t>(seen & ((std::uint64_t{1} << kIndexBits) - 1));
+      if (index >= parts) return;
+      if (!ticket.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
+        if (job_of(seen) != job) return;
+        continue;
+      }
+      (*run)(boundary(index, all, step, parts), boundary(index + 1, all, step, parts));
+      if (finished.fetch_add(1, std::memory_order_acq_rel) + 1 == parts) finished.notify_one();
+      seen = ticket.load(std::memory_order_acquire);
+      if (job_of(seen) != job) return;
     }
   }
 
-  std::vector<Worker> workers;
-  int polls = 0;
+  void work() {
+    std::uint64_t seen = 0;  // the last job looked at
+    while (true) {
+      std::uint64_t now = seen;
+      const auto changed = [&] {
+        now = ticket.load(std::memory_order_acquire);
+        return job_of(now) != job_of(seen);
+      };
+      while (!spin_until(spins, changed)) {
+        sleepers.fetch_add(1, std::memory_order_seq_cst);
+        if (!changed()) ticket.wait(now, std::memory_order_acquire);
+        sleepers.fetch_sub(1, std::memory_order_relaxed);
+      }
+      if (stopping.load(std::memory_order_relaxed)) return;
+      run_ranges(now);
+      seen = now;
+    }
+  }
+
+  std::vector<std::thread> workers;
+  bool spins = true;
   std::atomic<bool> stopping{false};
-  alignas(128) std::atomic<int> unfinished{0};
-  const std::function<void(std::size_t, std::size_t)>* body = nullptr;
+  std::atomic<int> sleepers{0};
+  alignas(128) std::atomic<std::uint64_t> ticket{0};
+  alignas(128) std::atomic<std::size_t> finished{0};
+  // The job; atomic, because a late worker may read it while the next one is written (and then claims nothing).
+  alignas(128) std::atomic<const std::function<void(std::size_t, std::size_t)>*> body{nullptr};
+  std::atomic<std::size_t> count{0};
+  std::atomic<std::size_t> granule{1};
+  std::atomic<std::size_t> ranges{0};
 };
 
 ThreadPool::ThreadPool(std::size_t threads) : state_(std::make_unique<State>(std::max<std::size_t>(threads, 1))) {}
@@ -95,27 +143,26 @@ void ThreadPool::parallel_for(std::size_t count, std::size_t granule,
   if (count == 0) return;
   granule = std::max<std::size_t>(granule, 1);
   const std::size_t granules = count / granule + (count % granule != 0);
-  const std::size_t ranges = std::min(size(), granules);
-  // Range i is granules [i * granules / ranges, (i + 1) * granules / ranges), in overflow-free form.
-  const auto boundary = [&](std::size_t index) {
-    const std::size_t cut = granules / ranges * index + std::min(index, granules % ranges);
-    return cut >= granules ? count : cut * granule;
-  };
-  if (ranges == 1) {
+  const std::size_t ranges = std::min(size() * kRangesPerThread, granules);
+  if (size() == 1 || ranges == 1) {
     body(0, count);
     return;
   }
-  state_->body = &body;
-  state_->unfinished.store(static_cast<int>(ranges - 1), std::memory_order_relaxed);
-  for (std::size_t index = 1; index < ranges; ++index) {
-    State::Worker& worker = state_->workers[index - 1];
-    worker.begin = boundary(index);
-    worker.end = boundary(index + 1);
-    State::wake(worker);
+  State& state = *state_;
+  state.body.store(&body, std::memory_order_relaxed);
+  state.count.store(count, std::memory_order_relaxed);
+  state.granule.store(granule, std::memory_order_relaxed);
+  state.ranges.store(ranges, std::memory_order_relaxed);
+  state.finished.store(0, std::memory_order_relaxed);
+  const std::uint64_t next = (job_of(state.ticket.load(std::memory_order_relaxed)) + 1) << kIndexBits;
+  state.ticket.store(next, std::memory_order_seq_cst);
+  if (state.sleepers.load(std::memory_order_seq_cst) != 0) state.ticket.notify_all();
+  state.run_ranges(next);
+  const auto all_finished = [&] { return state.finished.load(std::memory_order_acquire) == ranges; };
+  while (!spin_until(state.spins, all_finished)) {
+    const std::size_t finished = state.finished.load(std::memory_order_acquire);
+    if (finished != ranges) state.finished.wait(finished, std::memory_order_acquire);
   }
-  body(0, boundary(1));
-  int left = state_->unfinished.load(std::memory_order_acquire);
-  while (left != 0) left = wait_for_change(state_->unfinished, left, state_->polls);
 }
 
 }  // namespace bitmar

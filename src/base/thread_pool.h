@@ -21,9 +21,10 @@ class ThreadPool {
 
   [[nodiscard]] std::size_t size() const;
 
-  // Calls `body(begin, end)` on disjoint ranges that cover [0, count), at most one range a thread, and returns when
-  // all are done. The ranges are cut at multiples of `granule`, so that tiles stay whole. Not re-entrant; one caller
-  // at a time. A body must not throw.
+  // Calls `body(begin, end)` on disjoint ranges that cover [0, count), a few for each thread, and returns when all are
+  // done. The ranges are cut at multiples of `granule`, so that tiles stay whole; `size()` granules are as many ranges.
+  // Threads take the ranges as they come: which of them runs one is open. Not re-entrant; one caller at a time. A body
+  // must not throw.
   void parallel_for(std::size_t count, std::size_t granule,
                     const std::function<void(std::size_t begin, std::size_t end)>& body);
 

@@ -297,6 +297,10 @@ std::span<const std::byte> GgufFile::bytes() const {
   return state_->bytes;
 }
 
+void GgufFile::release(std::span<const std::byte> part) const {
+  if (state_->mapping) state_->mapping->release(part);
+}
+
 Result<const GgufTensor*> GgufFile::tensor(std::string_view tensor_name) const {
   const auto found = state_->tensor_index.find(tensor_name);
   if (found == state_->tensor_index.end()) {

@@ -58,6 +58,8 @@ class GgufFile {
   [[nodiscard]] const std::vector<GgufTensor>& tensors() const;
   [[nodiscard]] std::span<const std::byte> bytes() const;  // the whole file, header included
   [[nodiscard]] std::uint64_t size_bytes() const { return bytes().size(); }
+  // Tells that `part` of bytes() is not read again soon: a mapped file then gives its memory back.
+  void release(std::span<const std::byte> part) const;
 
   // The value of `key`: kNotFound where it is missing, kInvalidFile where it has another type.
   template <typename T>

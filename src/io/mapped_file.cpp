@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cassert>
 #include <cerrno>
 #include <utility>
 
@@ -33,6 +35,17 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   if (address == MAP_FAILED) return fail_io(path, "map it into memory", errno);
   mapped.bytes_ = {static_cast<const std::byte*>(address), *size};
   return mapped;
+}
+
+void MappedFile::release(std::span<const std::byte> part) const {
+  if (part.empty()) return;
+  assert(part.data() >= bytes_.data() && part.data() + part.size() <= bytes_.data() + bytes_.size());
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  // The mapping begins at a page, and whole pages are cheap to read again.
+  const auto begin = static_cast<std::size_t>(part.data() - bytes_.data()) / page * page;
+  const auto end = static_cast<std::size_t>(part.data() - bytes_.data()) + part.size();
+  ::madvise(const_cast<std::byte*>(bytes_.data()) + begin, end - begin,
+            MADV_DONTNEED);  // advice: failing costs nothing
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept

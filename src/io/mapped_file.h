@@ -20,6 +20,10 @@ class MappedFile {
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
   [[nodiscard]] const std::string& path() const { return path_; }
 
+  // Gives back the physical memory under `part` of bytes(), which may be read again: its pages then come from the file
+  // once more.
+  void release(std::span<const std::byte> part) const;
+
  private:
   MappedFile() = default;
   std::span<const std::byte> bytes_;

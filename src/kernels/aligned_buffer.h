@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdlib>
+#include <limits>
 #include <memory>
 #include <new>
 #include <span>
@@ -19,37 +21,52 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::size_t count) { resize(count); }
   AlignedBuffer(AlignedBuffer&& other) noexcept
-      : elements_(std::move(other.elements_)),
+      : memory_(std::move(other.memory_)),
+        elements_(std::exchange(other.elements_, nullptr)),
         size_(std::exchange(other.size_, 0)),
         capacity_(std::exchange(other.capacity_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
-    elements_ = std::move(other.elements_);
+    memory_ = std::move(other.memory_);
+    elements_ = std::exchange(other.elements_, nullptr);
     size_ = std::exchange(other.size_, 0);
     capacity_ = std::exchange(other.capacity_, 0);
     return *this;
   }
 
   // Sets the size. Growing beyond the capacity allocates zeroed memory and drops the contents; otherwise the memory
-  // stays as it is.
+  // stays as it is. A large buffer takes physical memory only where it is written.
   void resize(std::size_t count) {
-    if (count > capacity_) {
-      elements_.reset(new (std::align_val_t{kAlignment}) T[count]());
-      capacity_ = count;
-    }
+    if (count > capacity_) allocate(count);
     size_ = count;
   }
 
   [[nodiscard]] std::size_t size() const { return size_; }
-  [[nodiscard]] T* data() { return elements_.get(); }
-  [[nodiscard]] const T* data() const { return elements_.get(); }
-  [[nodiscard]] std::span<T> span() { return {elements_.get(), size_}; }
-  [[nodiscard]] std::span<const T> span() const { return {elements_.get(), size_}; }
+  [[nodiscard]] T* data() { return elements_; }
+  [[nodiscard]] const T* data() const { return elements_; }
+  [[nodiscard]] std::span<T> span() { return {elements_, size_}; }
+  [[nodiscard]] std::span<const T> span() const { return {elements_, size_}; }
 
  private:
+  // calloc hands out fresh pages of the system as they are, which are zero without being written; so there is no memory
+  // behind the rows of a cache that no token has reached.
+  void allocate(std::size_t count) {
+    memory_.reset();
+    elements_ = nullptr;
+    size_ = capacity_ = 0;
+    if (count > (std::numeric_limits<std::size_t>::max() - kAlignment) / sizeof(T)) throw std::bad_alloc();
+    std::size_t space = count * sizeof(T) + kAlignment;
+    memory_.reset(std::calloc(space, 1));
+    if (memory_ == nullptr) throw std::bad_alloc();
+    void* place = memory_.get();
+    elements_ = static_cast<T*>(std::align(kAlignment, count * sizeof(T), place, space));
+    capacity_ = count;
+  }
+
   struct Free {
-    void operator()(T* elements) const { ::operator delete[](elements, std::align_val_t{kAlignment}); }
+    void operator()(void* memory) const { std::free(memory); }
   };
-  std::unique_ptr<T[], Free> elements_;
+  std::unique_ptr<void, Free> memory_;
+  T* elements_ = nullptr;  // the first aligned place in memory_
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
 };

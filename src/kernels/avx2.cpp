@@ -29,7 +29,7 @@ const KernelTable* avx2_table() {
       .ternary_linear = avx2::ternary_linear,
       .int8_linear = avx2::int8_linear,
       .float_linear = avx2::float_linear,
-      .quantize_row = avx2::quantize_row,
+      .quantize_rows = avx2::quantize_rows,
       .layer_norm_row = avx2::layer_norm_row,
       .gelu = avx2::gelu,
       .silu = avx2::silu,

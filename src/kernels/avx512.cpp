@@ -33,7 +33,7 @@ const KernelTable* avx512_table() {
       .ternary_linear = avx512::ternary_linear,
       .int8_linear = avx512::int8_linear,
       .float_linear = avx512::float_linear,
-      .quantize_row = avx512::quantize_row,
+      .quantize_rows = avx512::quantize_rows,
       .layer_norm_row = avx512::layer_norm_row,
       .gelu = avx512::gelu,
       .silu = avx512::silu,

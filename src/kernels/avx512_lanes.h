@@ -88,9 +88,9 @@ BITMAR_TARGET inline __m512i flipped_keys(const std::int8_t* keys) {
 }
 
 BITMAR_TARGET inline __m512i start_of_sums(const std::int8_t* codes, std::size_t width) {
-  int sum = 0;
-  for (std::size_t i = 0; i < width; ++i) sum += codes[i];
-  return _mm512_set1_epi32(-128 * sum);
+  __m512i sum = _mm512_setzero_si512();
+  for (std::size_t i = 0; i < width; i += 4) multiply_add(sum, _mm512_set1_epi8(1), broadcast4(codes + i));
+  return _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(sum, 7));
 }
 
 class KeyQuery {

@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::size_t kTileRows = 64;
 constexpr std::size_t kTileGroup = 64;  // bytes: 64 rows of 4 columns
-constexpr std::size_t kTokens = 6;
+constexpr std::size_t kTokens = 6;      // by 4 vectors of rows: 24 sums
+constexpr std::size_t kPrefetchBytes = 4096;
 
 struct Output {
   const PackedMatrix* weights;
@@ -18,13 +19,6 @@ struct Output {
   std::size_t row_end;
   float* values;  // [tokens, rows]
 };
-
-BITMAR_TARGET __attribute__((noinline)) std::int32_t code_sum(const ActivationRows& x, std::size_t token) {
-  const std::size_t count = 2 * sum_blocks(x.stride);
-  std::int32_t sum = 0;
-  for (std::size_t i = 0; i < count; ++i) sum += x.column_sums[token * count + i];
-  return sum;
-}
 
 // Scales and stores the finished sums of 16 rows, as many as there are.
 BITMAR_TARGET inline void store_sums(const Output& out, std::size_t token, std::size_t row, __m512i sums,
@@ -45,7 +39,7 @@ BITMAR_TARGET inline void store_sums(const Output& out, std::size_t token, std::
 BITMAR_TARGET inline void store_tile(const Output& out, std::size_t token, std::size_t row, __m512i sum0, __m512i sum1,
                                      __m512i sum2, __m512i sum3) {
   const __m512 scale = _mm512_set1_ps(out.weights->scale * out.x->inverse_scales[token]);
-  const __m512i offset = _mm512_set1_epi32(code_sum(*out.x, token));
+  const __m512i offset = _mm512_set1_epi32(sum_of_codes(*out.x, token));
   store_sums(out, token, row, _mm512_sub_epi32(sum0, offset), scale);
   store_sums(out, token, row + 16, _mm512_sub_epi32(_mm512_srai_epi32(sum1, 2), offset), scale);
   store_sums(out, token, row + 32, _mm512_sub_epi32(_mm512_srai_epi32(sum2, 4), offset), scale);
@@ -71,7 +65,9 @@ BITMAR_TARGET inline void tiles_times_token(const Output& out, std::size_t row, 
       const __m512i x = broadcast4(codes + column + step);
 #pragma GCC unroll 4
       for (std::size_t i = 0; i < kTiles; ++i) {
-        const __m512i packed = _mm512_load_si512(tile + i * tile_bytes + (column + step) * (kTileGroup / 4));
+        const std::uint8_t* group = tile + i * tile_bytes + (column + step) * (kTileGroup / 4);
+        const __m512i packed = _mm512_load_si512(group);
+        _mm_prefetch(reinterpret_cast<const char*>(group) + kPrefetchBytes, _MM_HINT_T0);
         multiply_add(sums[i][0], packed, x);
         multiply_add(sums[i][1], _mm512_and_si512(packed, pair1), x);
         multiply_add(sums[i][2], _mm512_and_si512(packed, pair2), x);
@@ -152,7 +148,7 @@ BITMAR_TARGET __attribute__((noinline)) void panels_times_codes(const Output& ou
   __m512i sums[kCount][kPanels];
 #pragma GCC unroll 8
   for (std::size_t t = 0; t < kCount; ++t) {
-    const __m512i start = _mm512_set1_epi32(-128 * code_sum(*out.x, token + t));
+    const __m512i start = _mm512_set1_epi32(-128 * sum_of_codes(*out.x, token + t));
 #pragma GCC unroll 8
     for (std::size_t p = 0; p < kPanels; ++p) sums[t][p] = start;
   }

@@ -47,7 +47,7 @@ struct PackedMatrix {
 
 // Rows of one head in an attention cache, and the query that meets them. Rows stand in blocks of 16 for the products
 // with keys and of 4 for those with values; rows of a block outside [begin, end) may hold anything finite. Scales are
-// those of quantize_row. key_width: width rounded up to a multiple of 4; value_width: to one of 16; zeros beyond width.
+// those of quantize_rows. key_width: width rounded up to a multiple of 4; value_width: to one of 16; zeros beyond width.
 struct AttentionRange {
   const std::int8_t* query;   // [key_width]
   float query_scale;          // the query's own, times 1 / sqrt(width)
@@ -55,6 +55,7 @@ struct AttentionRange {
   const float* key_scales;    // [rows]
   const std::int8_t* values;  // [rows / 4, value_width, 4], 64-byte aligned
   const float* value_scales;  // [rows]
+  const float* biases;        // [rows] that are added to the scores; null: none
   std::size_t begin;
   std::size_t end;  // above begin
 };
@@ -91,9 +92,9 @@ struct KernelTable {
   void (*float_linear)(const PackedMatrix* weights, const float* x, std::size_t tokens, std::size_t row_begin,
                        std::size_t row_end, float* out);
 
-  // One row of ActivationRows: writes `stride` codes and 2 * sum_blocks(stride) sums; returns the inverse scale.
-  float (*quantize_row)(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes,
-                        std::int16_t* column_sums);
+  // ActivationRows of x [rows, columns]: `stride` codes and 2 * sum_blocks(stride) sums a row. column_sums may be null.
+  void (*quantize_rows)(const float* x, std::size_t rows, std::size_t columns, std::size_t stride, std::int8_t* codes,
+                        float* inverse_scales, std::int16_t* column_sums);
 
   // Float pieces on `count` elements; see ops.h for what each computes. `out` may equal an input, not overlap it.
   void (*layer_norm_row)(const float* x, const float* gain, const float* bias, float epsilon, std::size_t count,
@@ -112,8 +113,10 @@ struct KernelTable {
   // One query's attention over cached rows of one head: out[j] = sum_i p_i value_i[j] with p the softmax of the scores
   // over all ranges together. Scores are exact integer products times their scales. The weights p_i * value_scale_i
   // are rounded to 23 bits of the largest, so that the sum over the values is an exact integer as well.
-  // scratch: at least sum of (rows of the range's 16-row blocks) floats, 64-byte aligned. out: [width].
-  void (*attend)(const AttentionRange* ranges, std::size_t range_count, std::size_t width, float* scratch, float* out);
+  // scratch: a float for each row of the ranges' blocks, 64-byte aligned. out: [width]. probabilities: p [end] of a
+  // single range that begins at 0, or null.
+  void (*attend)(const AttentionRange* ranges, std::size_t range_count, std::size_t width, float* scratch, float* out,
+                 float* probabilities);
 
   // For each of `heads` rows of `head_width`: pairs (i, i + head_width / 2) turned by the angle of cosines[i],
   // sines[i].

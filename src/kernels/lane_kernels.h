@@ -262,10 +262,9 @@ BITMAR_TARGET inline Ints quantized(Floats x, Floats scale) {
   return to_ints(round_even(min(max(mul(x, scale), spread(-127.0f)), spread(127.0f))));
 }
 
-BITMAR_TARGET float quantize_row(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes,
-                                 std::int16_t* column_sums) {
-  float inverse;
-  const Floats scale = spread(quantization_scale(x, columns, &inverse));
+BITMAR_TARGET inline void quantize_row(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes,
+                                       float* inverse, std::int16_t* column_sums) {
+  const Floats scale = spread(quantization_scale(x, columns, inverse));
   for (std::size_t first = 0; first < stride; first += kSumColumns) {
     Floats sums = zeros();  // of integers below 2^24: exact
     for (std::size_t i = first; i < stride && i < first + kSumColumns; i += kLanes) {
@@ -275,12 +274,21 @@ BITMAR_TARGET float quantize_row(const float* x, std::size_t columns, std::size_
       store_codes(codes + i, rounded);
       sums = add(sums, to_floats(rounded));
     }
+    if (column_sums == nullptr) continue;
     float lanes[4];
     fold_to_four(sums, lanes);
     *column_sums++ = static_cast<std::int16_t>(lanes[0] + lanes[1]);
     *column_sums++ = static_cast<std::int16_t>(lanes[2] + lanes[3]);
   }
-  return inverse;
+}
+
+BITMAR_TARGET void quantize_rows(const float* x, std::size_t rows, std::size_t columns, std::size_t stride,
+                                 std::int8_t* codes, float* inverse_scales, std::int16_t* column_sums) {
+  const std::size_t sums = 2 * sum_blocks(stride);
+  for (std::size_t row = 0; row < rows; ++row) {
+    quantize_row(x + row * columns, columns, stride, codes + row * stride, inverse_scales + row,
+                 column_sums == nullptr ? nullptr : column_sums + row * sums);
+  }
 }
 
 }  // namespace

@@ -118,7 +118,8 @@ BITMAR_TARGET inline Floats range_scores(const AttentionRange& range, const Quer
   const Floats query_scale = spread(range.query_scale);
   for (std::size_t row = range.begin / kLanes * kLanes; row < range.end; row += kLanes) {
     const Floats scale = mul(load(range.key_scales + row), query_scale);
-    const Floats products = mul(to_floats(query.sums(range.keys + row * key_width)), scale);
+    Floats products = mul(to_floats(query.sums(range.keys + row * key_width)), scale);
+    if (range.biases != nullptr) products = add(products, load(range.biases + row));
     const Floats block = within(range, row, products, -__builtin_inff());
     maxima = max(block, maxima);
     store(scores, block);
@@ -131,8 +132,15 @@ BITMAR_TARGET inline std::size_t blocks_of(const AttentionRange& range) {
   return (range.end - 1) / kLanes - range.begin / kLanes + 1;
 }
 
+BITMAR_TARGET inline void scale_row(float* values, std::size_t count, float factor) {
+  for (std::size_t i = 0; i < count; i += kLanes) {
+    const std::size_t lanes = lanes_left(count, i);
+    store_first(values + i, lanes, mul(load_first(values + i, lanes), spread(factor)));
+  }
+}
+
 BITMAR_TARGET void attend(const AttentionRange* ranges, std::size_t range_count, std::size_t width, float* scratch,
-                          float* out) {
+                          float* out, float* probabilities) {
   const std::size_t key_width = (width + 3) / 4 * 4;
   Floats maxima = spread(-__builtin_inff());
   float* scores = scratch;
@@ -153,6 +161,7 @@ BITMAR_TARGET void attend(const AttentionRange* ranges, std::size_t range_count,
     for (std::size_t row = range.begin / kLanes * kLanes; row < range.end; row += kLanes) {
       const Floats power = within(range, row, exponential_of_negative(sub(load(weights), largest)), 0.0f);
       sums = add(sums, power);
+      if (probabilities != nullptr) store_first(probabilities + row, lanes_left(range.end, row), power);
       const Floats weight = mul(power, load(range.value_scales + row));
       maxima = max(weight, maxima);
       store(weights, weight);
@@ -169,7 +178,9 @@ BITMAR_TARGET void attend(const AttentionRange* ranges, std::size_t range_count,
     float* weight = scratch + block * kLanes;
     store_weights(reinterpret_cast<std::uint8_t*>(weight), to_ints(round_even(mul(load(weight), factor))));
   }
-  const float rescale = usable ? largest_weight / static_cast<float>(kWeightLimit) / sum_lanes(sums) : 0.0f;
+  const float sum = sum_lanes(sums);
+  if (probabilities != nullptr) scale_row(probabilities, ranges[0].end, 1.0f / sum);
+  const float rescale = usable ? largest_weight / static_cast<float>(kWeightLimit) / sum : 0.0f;
   weighted_values(ranges, range_count, reinterpret_cast<const std::uint8_t*>(scratch), width, rescale, out);
 }
 

@@ -1,13 +1,22 @@
 #include "kernels/linear.h"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
 #include <cassert>
+#include <vector>
+
+#include "kernels/ternary_format.h"
 
 namespace bitmar {
 namespace {
 
 // Multiply-adds below which handing ranges to threads (about a microsecond) costs more than it saves.
 constexpr std::size_t kParallelWork = std::size_t{1} << 18;
+
+// Codes that are unpacked at a time: they stay in the first caches.
+constexpr std::size_t kUnpackedBytes = std::size_t{1} << 16;
 
 std::size_t round_up(std::size_t value, std::size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -55,30 +64,60 @@ void QuantizedActivations::resize(std::size_t tokens, std::size_t columns) {
 }
 
 ActivationRows QuantizedActivations::rows() const {
+  assert(has_column_sums_);
   return {codes_.data(), inverse_scales_.data(), column_sums_.data(), tokens_, columns_, stride_};
 }
 
 void quantize_activations(const Kernels& kernels, MatrixView<const float> x, QuantizedActivations& out) {
   out.resize(x.rows, x.columns);
-  const std::size_t sums = sum_blocks(out.stride_) * 2;
-  for (std::size_t t = 0; t < x.rows; ++t) {
-    out.inverse_scales_.data()[t] =
-        kernels.quantize_row(x.values.data() + t * x.columns, x.columns, out.stride_,
-                             out.codes_.data() + t * out.stride_, out.column_sums_.data() + t * sums);
-  }
+  kernels.quantize_rows(x.values.data(), x.rows, x.columns, out.stride_, out.codes_.data(), out.inverse_scales_.data(),
+                        out.column_sums_.data());
+  out.has_column_sums_ = true;
 }
 
-TernaryLinear::TernaryLinear(const Kernels& kernels, std::span<const std::int8_t> codes, std::size_t rows,
-                             std::size_t columns, float scale, std::span<const float> bias)
+void quantize_codes(const Kernels& kernels, MatrixView<const float> x, QuantizedActivations& out) {
+  out.resize(x.rows, x.columns);
+  kernels.quantize_rows(x.values.data(), x.rows, x.columns, out.stride_, out.codes_.data(), out.inverse_scales_.data(),
+                        nullptr);
+  out.has_column_sums_ = false;
+}
+
+TernaryLinear::TernaryLinear(const Kernels& kernels, std::size_t rows, std::size_t columns, float scale,
+                             std::span<const float> bias)
     : kernels_(&kernels),
       rows_(rows),
       columns_(columns),
       scale_(scale),
       packed_(kernels.ternary_packed_bytes(rows, columns)),
       bias_(copy_of(bias)) {
-  assert(codes.size() == rows * columns);
   assert(bias.empty() || bias.size() == rows);
+}
+
+TernaryLinear::TernaryLinear(const Kernels& kernels, std::span<const std::int8_t> codes, std::size_t rows,
+                             std::size_t columns, float scale, std::span<const float> bias)
+    : TernaryLinear(kernels, rows, columns, scale, bias) {
+  assert(codes.size() == rows * columns);
   kernels.ternary_pack(codes.data(), rows, columns, packed_.data());
+}
+
+Result<TernaryLinear> TernaryLinear::from_canonical(const Kernels& kernels, std::span<const std::uint8_t> canonical,
+                                                    std::size_t rows, std::size_t columns, float scale,
+                                                    std::span<const float> bias, std::string_view name) {
+  assert(canonical.size() == ternary_packed_size(rows * columns));
+  TernaryLinear linear(kernels, rows, columns, scale, bias);
+  // Packed rows lie granule after granule. Blocks of a multiple of five rows also begin at a byte of the canonical
+  // layout, whatever the columns.
+  const std::size_t unit = 5 * kernels.row_granule;
+  const std::size_t block = unit * std::max<std::size_t>(1, kUnpackedBytes / std::max<std::size_t>(1, unit * columns));
+  std::vector<std::int8_t> codes(std::min(block, rows) * columns);
+  for (std::size_t row = 0; row < rows; row += block) {
+    const std::size_t count = std::min(block, rows - row);
+    const auto part = std::span(codes).first(count * columns);
+    BITMAR_TRY_VOID(ternary_unpack_part(canonical, row * columns, part, name));
+    kernels.ternary_pack(part.data(), count, columns,
+                         linear.packed_.data() + kernels.ternary_packed_bytes(row, columns));
+  }
+  return linear;
 }
 
 std::size_t TernaryLinear::memory_bytes() const {
@@ -93,6 +132,51 @@ void TernaryLinear::apply(const QuantizedActivations& x, MatrixView<float> out, 
   split_rows(*kernels_, rows_, rows_ * columns_ * x.tokens(), pool, [&](std::size_t begin, std::size_t end) {
     kernels_->ternary_linear(&weights, &activations, begin, end, out.values.data());
   });
+}
+
+namespace {
+
+// Larger for a larger value and, among equals, for a lower row.
+std::uint64_t rank_of(float value, std::size_t row) {
+  const auto bits = std::bit_cast<std::uint32_t>(value + 0.0f);  // -0 counts as 0
+  const std::uint32_t ordered = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
+  return std::uint64_t{ordered} << 32 | (0xFFFFFFFFu - static_cast<std::uint32_t>(row));
+}
+
+std::size_t row_of(std::uint64_t rank) {
+  return 0xFFFFFFFFu - static_cast<std::uint32_t>(rank);
+}
+
+}  // namespace
+
+// Block by block, so that the outputs stay in the first cache.
+std::uint64_t TernaryLinear::largest_of_rows(const ActivationRows& x, std::size_t begin, std::size_t end) const {
+  constexpr std::size_t kBlockRows = 1024;  // a multiple of every granule
+  alignas(64) std::array<float, kBlockRows> outputs;
+  std::uint64_t largest = 0;
+  for (std::size_t row = begin; row < end; row += kBlockRows) {
+    const std::size_t count = std::min(kBlockRows, end - row);
+    const PackedMatrix block{packed_.data() + kernels_->ternary_packed_bytes(row, columns_), count, columns_, scale_,
+                             nullptr, nullptr};
+    kernels_->ternary_linear(&block, &x, 0, count, outputs.data());
+    const std::size_t best = kernels_->index_of_max(outputs.data(), count);
+    largest = std::max(largest, rank_of(outputs[best], row + best));
+  }
+  return largest;
+}
+
+std::size_t TernaryLinear::index_of_max(const QuantizedActivations& x, ThreadPool* pool) const {
+  assert(x.tokens() == 1 && x.columns() == columns_ && rows_ > 0 && bias_.size() == 0);
+  if (columns_ == 0) return 0;
+  const ActivationRows activations = x.rows();
+  std::atomic<std::uint64_t> largest{0};
+  split_rows(*kernels_, rows_, rows_ * columns_, pool, [&](std::size_t begin, std::size_t end) {
+    const std::uint64_t rank = largest_of_rows(activations, begin, end);
+    std::uint64_t seen = largest.load(std::memory_order_relaxed);
+    while (rank > seen && !largest.compare_exchange_weak(seen, rank, std::memory_order_relaxed)) {
+    }
+  });
+  return row_of(largest.load(std::memory_order_relaxed));
 }
 
 Int8Linear::Int8Linear(const Kernels& kernels, std::span<const std::int8_t> codes, std::size_t rows,

@@ -10,8 +10,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "base/matrix_view.h"
+#include "base/result.h"
 #include "base/thread_pool.h"
 #include "kernels/aligned_buffer.h"
 #include "kernels/kernels.h"
@@ -36,6 +38,7 @@ class QuantizedActivations {
 
  private:
   friend void quantize_activations(const Kernels&, MatrixView<const float>, QuantizedActivations&);
+  friend void quantize_codes(const Kernels&, MatrixView<const float>, QuantizedActivations&);
   void resize(std::size_t tokens, std::size_t columns);
 
   AlignedBuffer<std::int8_t> codes_;         // [tokens, stride]
@@ -44,11 +47,14 @@ class QuantizedActivations {
   std::size_t tokens_ = 0;
   std::size_t columns_ = 0;
   std::size_t stride_ = 0;
+  bool has_column_sums_ = false;
 };
 
 // Quantizes x [tokens, columns], finite values. A row of zeros (or too small for 127 / max|x| to be finite) gets zero
 // codes and inverse scale 0. The codes are the same on every instruction set.
 void quantize_activations(const Kernels& kernels, MatrixView<const float> x, QuantizedActivations& out);
+// The same for rows that only attention reads: no input of a matrix product.
+void quantize_codes(const Kernels& kernels, MatrixView<const float> x, QuantizedActivations& out);
 
 // Weights in {-1, 0, 1} times one scale. out[t, r] = float(sum) * (scale * inverse_scale[t]) + bias[r].
 class TernaryLinear {
@@ -57,6 +63,11 @@ class TernaryLinear {
   // codes: [rows, columns] row-major. bias: [rows] or empty. `kernels` outlives this.
   TernaryLinear(const Kernels& kernels, std::span<const std::int8_t> codes, std::size_t rows, std::size_t columns,
                 float scale, std::span<const float> bias = {});
+  // The same from the canonical layout (ternary_format.h), a block of rows at a time: a matrix never lies in memory
+  // with a byte for each code. `name` stands in the errors of ternary_unpack.
+  static Result<TernaryLinear> from_canonical(const Kernels& kernels, std::span<const std::uint8_t> canonical,
+                                              std::size_t rows, std::size_t columns, float scale,
+                                              std::span<const float> bias, std::string_view name);
 
   [[nodiscard]] std::size_t rows() const { return rows_; }
   [[nodiscard]] std::size_t columns() const { return columns_; }
@@ -65,7 +76,16 @@ class TernaryLinear {
   // out: [x.tokens(), rows]; x.columns() == columns(). `pool` may be null.
   void apply(const QuantizedActivations& x, MatrixView<float> out, ThreadPool* pool) const;
 
+  // The row of the largest output for x, of one token; the lowest of several. The outputs themselves are never stored,
+  // which is what it saves. rows() is not 0; without bias.
+  [[nodiscard]] std::size_t index_of_max(const QuantizedActivations& x, ThreadPool* pool) const;
+
  private:
+  [[nodiscard]] std::uint64_t largest_of_rows(const ActivationRows& x, std::size_t begin, std::size_t end) const;
+  // Room for a matrix that is not packed yet.
+  TernaryLinear(const Kernels& kernels, std::size_t rows, std::size_t columns, float scale,
+                std::span<const float> bias);
+
   const Kernels* kernels_ = nullptr;
   std::size_t rows_ = 0;
   std::size_t columns_ = 0;

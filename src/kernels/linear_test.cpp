@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "kernels/ternary_format.h"
 #include "kernels/test_support.h"
 
 namespace bitmar {
@@ -108,6 +109,77 @@ TEST_P(Linear, SumsAreExactAtEverySizeAroundTheBlocks) {
         expect_exact(random_codes(random, rows * columns, 1), random_codes(random, rows * columns, 127),
                      random_codes(random, tokens * columns, 127), rows, columns, tokens);
       }
+    }
+  }
+}
+
+TEST_P(Linear, IndexOfMaxIsTheLowestRowOfTheLargestOutput) {
+  Random random(11);
+  const Kernels& kernels = kernels_;
+  for (const std::size_t rows : {1u, 16u, 17u, 63u, 64u, 65u, 1023u, 1024u, 1025u, 3000u}) {
+    for (const std::size_t columns : {1u, 8u, 128u}) {
+      // One column has many equal outputs, and rows beyond the last would win where all are negative.
+      for (const int limit : {1, 127}) {
+        Codes codes = random_codes(random, rows * columns, 1);
+        if (limit == 127) std::ranges::fill(codes, std::int8_t{-1});
+        const TernaryLinear matrix(kernels, codes, rows, columns, 0.3f);
+        std::vector<float> x(columns);
+        for (float& value : x) value = limit == 127 ? 1.0f : static_cast<float>(random.normal());
+        QuantizedActivations quantized;
+        quantize_activations(kernels, {x, 1, columns}, quantized);
+        std::vector<float> out(rows);
+        matrix.apply(quantized, {out, 1, rows}, nullptr);
+        const auto expected = static_cast<std::size_t>(std::ranges::max_element(out) - out.begin());
+        for (const std::size_t threads : {1u, 3u}) {
+          ThreadPool pool(threads);
+          ASSERT_EQ(matrix.index_of_max(quantized, &pool), expected) << rows << "x" << columns;
+        }
+      }
+    }
+  }
+}
+
+// What packing a matrix a block at a time relies on.
+TEST_P(Linear, RowsPackGranuleAfterGranule) {
+  Random random(4);
+  for (const std::size_t columns : {1u, 33u, 128u, 200u}) {
+    const std::size_t rows = 3 * kernels_.row_granule + 5;
+    const Codes codes = random_codes(random, rows * columns, 1);
+    std::vector<std::uint8_t> whole(kernels_.ternary_packed_bytes(rows, columns));
+    std::vector<std::uint8_t> blocks(whole.size());
+    AlignedBuffer<std::uint8_t> packed(whole.size());
+    kernels_.ternary_pack(codes.data(), rows, columns, packed.data());
+    std::copy(packed.span().begin(), packed.span().end(), whole.begin());
+    std::fill(packed.span().begin(), packed.span().end(), std::uint8_t{0xEE});
+    for (std::size_t row = 0; row < rows; row += kernels_.row_granule) {
+      kernels_.ternary_pack(codes.data() + row * columns, std::min(kernels_.row_granule, rows - row), columns,
+                            packed.data() + kernels_.ternary_packed_bytes(row, columns));
+    }
+    std::copy(packed.span().begin(), packed.span().end(), blocks.begin());
+    EXPECT_EQ(whole, blocks) << columns;
+  }
+}
+
+TEST_P(Linear, CanonicalBytesGiveTheSameMatrix) {
+  Random random(5);
+  for (const std::size_t columns : {0u, 1u, 7u, 128u, 129u, 768u}) {
+    for (const std::size_t rows : {0u, 1u, 31u, 161u, 1283u}) {
+      const Codes codes = random_codes(random, rows * columns, 1);
+      std::vector<std::uint8_t> canonical(ternary_packed_size(codes.size()));
+      ternary_pack(codes, canonical);
+      const Floats bias = random_floats(random, rows);
+      const Floats x = random_floats(random, 2 * columns);
+      const auto unpacked = TernaryLinear::from_canonical(kernels_, canonical, rows, columns, 0.7f, bias, "w");
+      ASSERT_TRUE(unpacked);
+      EXPECT_EQ(bits(apply(*unpacked, x, 2)),
+                bits(apply(TernaryLinear(kernels_, codes, rows, columns, 0.7f, bias), x, 2)))
+          << rows << " x " << columns;
+      if (canonical.size() < 2) continue;
+      canonical[canonical.size() - 2] = 243;
+      const auto bad = TernaryLinear::from_canonical(kernels_, canonical, rows, columns, 0.7f, bias, "w");
+      ASSERT_FALSE(bad);
+      EXPECT_EQ(bad.error().message,
+                "w: byte " + std::to_string(canonical.size() - 2) + " is 243; five ternary values are at most 242");
     }
   }
 }

@@ -35,7 +35,7 @@ const KernelTable* neon_table() {
       .ternary_linear = neon::ternary_linear,
       .int8_linear = neon::int8_linear,
       .float_linear = neon::float_linear,
-      .quantize_row = neon::quantize_row,
+      .quantize_rows = neon::quantize_rows,
       .layer_norm_row = neon::layer_norm_row,
       .gelu = neon::gelu,
       .silu = neon::silu,

@@ -21,16 +21,9 @@ BITMAR_TARGET inline void add_products(DotSums& sums, Bytes first, Bytes second,
   sums = vdotq_lane_s32(vdotq_lane_s32(sums, first, x, 0), second, x, 1);
 }
 
-BITMAR_TARGET inline std::int32_t code_sum(const ActivationRows& x, std::size_t token) {
-  const std::size_t count = 2 * sum_blocks(x.stride);
-  std::int32_t sum = 0;
-  for (std::size_t i = 0; i < count; ++i) sum += x.column_sums[token * count + i];
-  return sum;
-}
-
 // Takes the factors and the offsets of codes in place out of a tile's sums: of whole bytes, then of pairs 1, 2 and 3.
 BITMAR_TARGET inline void finish_tile(const ActivationRows& x, std::size_t token, IntQuad (&sums)[4]) {
-  const IntQuad offset = vdupq_n_s32(code_sum(x, token));
+  const IntQuad offset = vdupq_n_s32(sum_of_codes(x, token));
   sums[0] = vsubq_s32(vsubq_s32(sums[0], vaddq_s32(vaddq_s32(sums[1], sums[2]), sums[3])), offset);
   sums[1] = vsubq_s32(vshrq_n_s32(sums[1], 2), offset);
   sums[2] = vsubq_s32(vshrq_n_s32(sums[2], 4), offset);

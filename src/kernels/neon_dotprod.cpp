@@ -37,7 +37,7 @@ const KernelTable* neon_dotprod_table() {
       .ternary_linear = neon_dotprod::ternary_linear,
       .int8_linear = neon_dotprod::int8_linear,
       .float_linear = neon_dotprod::float_linear,
-      .quantize_row = neon_dotprod::quantize_row,
+      .quantize_rows = neon_dotprod::quantize_rows,
       .layer_norm_row = neon_dotprod::layer_norm_row,
       .gelu = neon_dotprod::gelu,
       .silu = neon_dotprod::silu,

@@ -38,7 +38,7 @@ const KernelTable* neon_i8mm_table() {
       .ternary_linear = neon_i8mm::ternary_linear,
       .int8_linear = neon_i8mm::int8_linear,
       .float_linear = neon_i8mm::float_linear,
-      .quantize_row = neon_i8mm::quantize_row,
+      .quantize_rows = neon_i8mm::quantize_rows,
       .layer_norm_row = neon_i8mm::layer_norm_row,
       .gelu = neon_i8mm::gelu,
       .silu = neon_i8mm::silu,

@@ -66,20 +66,29 @@ std::size_t row_max_index(const Kernels& kernels, std::span<const float> values)
 }
 
 void attend(const Kernels& kernels, std::span<const AttentionRange> ranges, std::span<float> scratch,
-            std::span<float> out) {
+            std::span<float> out, std::span<float> probabilities) {
   assert(!ranges.empty());
+  assert(probabilities.empty() || (ranges.size() == 1 && ranges[0].begin == 0 && ranges[0].end == probabilities.size()));
   assert(std::accumulate(ranges.begin(), ranges.end(), std::size_t{0}, [](std::size_t rows, const auto& range) {
            return rows + (range.end - 1) / kAttentionBlock - range.begin / kAttentionBlock + 1;
          }) * kAttentionBlock <= scratch.size());
-  kernels.attend(ranges.data(), ranges.size(), out.size(), scratch.data(), out.data());
+  kernels.attend(ranges.data(), ranges.size(), out.size(), scratch.data(), out.data(),
+                 probabilities.empty() ? nullptr : probabilities.data());
 }
 
-void rope_angles(std::uint64_t position, std::size_t head_width, double base, std::span<float> cosines,
+std::vector<double> rope_frequencies(std::size_t head_width, double base) {
+  std::vector<double> frequencies(head_width / 2);
+  for (std::size_t i = 0; i < frequencies.size(); ++i) {
+    frequencies[i] = std::pow(base, -2.0 * static_cast<double>(i) / static_cast<double>(head_width));
+  }
+  return frequencies;
+}
+
+void rope_angles(std::uint64_t position, std::span<const double> frequencies, std::span<float> cosines,
                  std::span<float> sines) {
-  assert(cosines.size() * 2 == head_width && sines.size() * 2 == head_width);
+  assert(cosines.size() == frequencies.size() && sines.size() == frequencies.size());
   for (std::size_t i = 0; i < cosines.size(); ++i) {
-    const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(head_width);
-    const double angle = static_cast<double>(position) * std::pow(base, exponent);
+    const double angle = static_cast<double>(position) * frequencies[i];
     cosines[i] = static_cast<float>(std::cos(angle));
     sines[i] = static_cast<float>(std::sin(angle));
   }

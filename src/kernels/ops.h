@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "base/matrix_view.h"
 #include "kernels/kernels.h"
@@ -40,13 +41,15 @@ void softmax(const Kernels& kernels, std::span<float> values);
 [[nodiscard]] std::size_t row_max_index(const Kernels& kernels, std::span<const float> values);
 
 // One query over cached rows of one head: `attend` of kernel_table.h. Ranges are not empty. scratch: 64-byte aligned, a
-// float for each row of their blocks. out: [width of the head].
+// float for each row of their blocks. out: [width of the head]. probabilities: [rows] of a single range that begins at 0,
+// or empty.
 void attend(const Kernels& kernels, std::span<const AttentionRange> ranges, std::span<float> scratch,
-            std::span<float> out);
+            std::span<float> out, std::span<float> probabilities = {});
 
-// The rotation of one position (Su et al. 2021): angle i = position * base^(-2i / head_width), in double.
-// cosines, sines: [head_width / 2].
-void rope_angles(std::uint64_t position, std::size_t head_width, double base, std::span<float> cosines,
+// base^(-2i / head_width) for each pair i (Su et al. 2021): [head_width / 2].
+[[nodiscard]] std::vector<double> rope_frequencies(std::size_t head_width, double base);
+// The rotation of one position: angle i = position * frequencies[i], in double. cosines, sines: [head_width / 2].
+void rope_angles(std::uint64_t position, std::span<const double> frequencies, std::span<float> cosines,
                  std::span<float> sines);
 
 // Rotates each head of a row [heads * head_width] in place, pairs (i, i + head_width / 2):

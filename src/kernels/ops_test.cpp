@@ -218,7 +218,7 @@ TEST_P(Ops, RotationTurnsEveryPairByItsAngle) {
          {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1023}, std::uint64_t{100000}}) {
       Floats cosines(half);
       Floats sines(half);
-      rope_angles(position, head_width, 10000.0, cosines, sines);
+      rope_angles(position, rope_frequencies(head_width, 10000.0), cosines, sines);
       const Floats x = random_floats(random, 3 * head_width);
       Floats row = x;
       rope_rotate(kernels_, row, cosines, sines);

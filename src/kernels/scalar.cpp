@@ -91,8 +91,7 @@ void float_linear(const PackedMatrix* weights, const float* x, std::size_t token
   }
 }
 
-float quantize_row(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes,
-                   std::int16_t* column_sums) {
+float quantize_row(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes) {
   float largest = 0.0f;
   for (std::size_t c = 0; c < columns; ++c) largest = std::fabs(x[c]) > largest ? std::fabs(x[c]) : largest;
   const float scale = 127.0f / largest;
@@ -105,13 +104,20 @@ float quantize_row(const float* x, std::size_t columns, std::size_t stride, std:
     value = value < 127.0f ? value : 127.0f;
     codes[c] = static_cast<std::int8_t>((value + kRounder) - kRounder);
   }
-  for (std::size_t first = 0; first < stride; first += kSumColumns) {
-    int sums[2] = {0, 0};
-    for (std::size_t c = first; c < stride && c < first + kSumColumns; ++c) sums[c / 2 % 2] += codes[c];
-    *column_sums++ = static_cast<std::int16_t>(sums[0]);
-    *column_sums++ = static_cast<std::int16_t>(sums[1]);
-  }
   return usable ? largest / 127.0f : 0.0f;
+}
+
+void quantize_rows(const float* x, std::size_t rows, std::size_t columns, std::size_t stride, std::int8_t* codes,
+                   float* inverse_scales, std::int16_t* column_sums) {
+  for (std::size_t row = 0; row < rows; ++row, codes += stride) {
+    inverse_scales[row] = quantize_row(x + row * columns, columns, stride, codes);
+    for (std::size_t first = 0; first < stride && column_sums != nullptr; first += kSumColumns) {
+      int sums[2] = {0, 0};
+      for (std::size_t c = first; c < stride && c < first + kSumColumns; ++c) sums[c / 2 % 2] += codes[c];
+      *column_sums++ = static_cast<std::int16_t>(sums[0]);
+      *column_sums++ = static_cast<std::int16_t>(sums[1]);
+    }
+  }
 }
 
 float sum_of_lanes(const float (&lanes)[kLanes]) {
@@ -231,10 +237,12 @@ float attention_score(const AttentionRange& range, std::size_t width, std::size_
     const std::size_t at = (i / 4 * kAttentionBlock + row % kAttentionBlock) * 4 + i % 4;
     sum += static_cast<std::int32_t>(block[at]) * range.query[i];
   }
-  return static_cast<float>(sum) * (range.key_scales[row] * range.query_scale);
+  const float score = static_cast<float>(sum) * (range.key_scales[row] * range.query_scale);
+  return range.biases == nullptr ? score : score + range.biases[row];
 }
 
-void attend(const AttentionRange* ranges, std::size_t range_count, std::size_t width, float* scratch, float* out) {
+void attend(const AttentionRange* ranges, std::size_t range_count, std::size_t width, float* scratch, float* out,
+            float* probabilities) {
   const std::span all(ranges, range_count);
   float largest = -INFINITY;
   float* score = scratch;
@@ -251,13 +259,17 @@ void attend(const AttentionRange* ranges, std::size_t range_count, std::size_t w
     for (std::size_t row = range.begin; row < range.end; ++row, ++weight) {
       const float power = exponential_of_negative(*weight - largest);
       lanes[row % kLanes] += power;
+      if (probabilities != nullptr) probabilities[row] = power;
       *weight = power * range.value_scales[row];
       largest_weight = *weight > largest_weight ? *weight : largest_weight;
     }
   }
   const float scale = static_cast<float>(kWeightLimit) / largest_weight;
   const bool usable = scale <= FLT_MAX;
-  const float rescale = usable ? largest_weight / static_cast<float>(kWeightLimit) / sum_of_lanes(lanes) : 0.0f;
+  const float power_sum = sum_of_lanes(lanes);
+  const float inverse = 1.0f / power_sum;
+  for (std::size_t row = 0; probabilities != nullptr && row < ranges[0].end; ++row) probabilities[row] *= inverse;
+  const float rescale = usable ? largest_weight / static_cast<float>(kWeightLimit) / power_sum : 0.0f;
   const std::size_t value_width = padded(width, kLanes);
   for (std::size_t i = 0; i < width; ++i) {
     std::int64_t sum = 0;
@@ -301,7 +313,7 @@ const KernelTable* scalar_table() {
       .ternary_linear = ternary_linear,
       .int8_linear = int8_linear,
       .float_linear = float_linear,
-      .quantize_row = quantize_row,
+      .quantize_rows = quantize_rows,
       .layer_norm_row = layer_norm_row,
       .gelu = gelu,
       .silu = silu,

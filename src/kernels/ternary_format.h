@@ -24,6 +24,11 @@ void ternary_pack(std::span<const std::int8_t> codes, std::span<std::uint8_t> pa
 [[nodiscard]] Result<void> ternary_unpack(std::span<const std::uint8_t> packed, std::span<std::int8_t> codes,
                                           std::string_view name);
 
+// The part of it that holds codes [first, first + codes.size()); `first` is a multiple of 5, and so is codes.size()
+// except at the end.
+[[nodiscard]] Result<void> ternary_unpack_part(std::span<const std::uint8_t> packed, std::size_t first,
+                                               std::span<std::int8_t> codes, std::string_view name);
+
 // q = clip(round_half_even(w / scale), -1, 1), DESIGN's weight quantizer; scale > 0.
 void ternary_quantize(std::span<const float> weights, float scale, std::span<std::int8_t> codes);
 

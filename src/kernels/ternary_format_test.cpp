@@ -62,6 +62,24 @@ TEST(TernaryFormat, EveryByteIsRefusedOrRoundTrips) {
   }
 }
 
+TEST(TernaryFormat, UnpacksAnyPartAlone) {
+  Random random(3);
+  const auto codes = random_codes(43, random);
+  const auto bytes = packed(codes);
+  for (std::size_t first = 0; first < codes.size(); first += 5) {
+    for (std::size_t last = first; last <= codes.size(); last = last + 5 > codes.size() ? last + 1 : last + 5) {
+      if (last % 5 != 0 && last != codes.size()) continue;
+      std::vector<std::int8_t> part(last - first, 7);
+      ASSERT_TRUE(ternary_unpack_part(bytes, first, part, "w"));
+      EXPECT_TRUE(std::equal(part.begin(), part.end(), codes.begin() + static_cast<std::ptrdiff_t>(first)));
+    }
+  }
+  std::vector<std::int8_t> part(10);
+  const auto bad = ternary_unpack_part(std::vector<std::uint8_t>{255, 0, 0, 250}, 10, part, "w");
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().message, "w: byte 3 is 250; five ternary values are at most 242");
+}
+
 TEST(TernaryFormat, NamesTheByteThatIsWrong) {
   std::vector<std::int8_t> codes(7);
   const auto high = ternary_unpack(std::vector<std::uint8_t>{0, 243}, codes, "output.weight");

@@ -17,6 +17,14 @@ namespace {
   return (count + multiple - 1) / multiple * multiple;
 }
 
+// The sum of a token's codes: out of line, to keep its loop out of the products' registers.
+[[maybe_unused]] __attribute__((noinline)) std::int32_t sum_of_codes(const ActivationRows& x, std::size_t token) {
+  const std::size_t count = 2 * sum_blocks(x.stride);
+  std::int32_t sum = 0;
+  for (std::size_t i = 0; i < count; ++i) sum += x.column_sums[token * count + i];
+  return sum;
+}
+
 // Codes [column, column + 4) of a row; 0 beyond its end.
 [[maybe_unused]] inline std::uint32_t four_codes(const std::int8_t* row, std::size_t column, std::size_t columns) {
   std::uint32_t word = 0;

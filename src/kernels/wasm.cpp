@@ -34,7 +34,7 @@ const KernelTable* wasm_table() {
       .ternary_linear = wasm::ternary_linear,
       .int8_linear = wasm::int8_linear,
       .float_linear = wasm::float_linear,
-      .quantize_row = wasm::quantize_row,
+      .quantize_rows = wasm::quantize_rows,
       .layer_norm_row = wasm::layer_norm_row,
       .gelu = wasm::gelu,
       .silu = wasm::silu,

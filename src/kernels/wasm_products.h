@@ -69,13 +69,6 @@ inline Quad weights_from_digits(IntQuad high, IntQuad middle, IntQuad low) {
   return wasm_f32x4_neg(wasm_i64x2_shuffle(first, second, 0, 2));
 }
 
-inline std::int32_t code_sum(const ActivationRows& x, std::size_t token) {
-  const std::size_t count = 2 * sum_blocks(x.stride);
-  std::int32_t sum = 0;
-  for (std::size_t i = 0; i < count; ++i) sum += x.column_sums[token * count + i];
-  return sum;
-}
-
 // The whole byte is multiplied instead of its lowest pair, which saves a mask: the other three pairs' sums are subtracted
 // from it.
 template <std::size_t kTiles, std::size_t kCount>
@@ -109,7 +102,7 @@ __attribute__((noinline)) void ternary_sums(const ActivationRows& x, const std::
   }
   for (std::size_t i = 0; i < kTiles; ++i) {
     for (std::size_t t = 0; t < kCount; ++t) {
-      const v128_t offset = wasm_i32x4_splat(code_sum(x, token + t));
+      const v128_t offset = wasm_i32x4_splat(sum_of_codes(x, token + t));
       const auto& sum = sums[i][t];
       const v128_t others = wasm_i32x4_add(wasm_i32x4_add(sum[1], sum[2]), sum[3]);
       results[i][t][0] = wasm_i32x4_sub(wasm_i32x4_sub(sum[0], others), offset);

@@ -43,7 +43,7 @@ float score_scale(const ModelConfig& config) {
 
 // Quantizes the heads of x [rows, d], one scale a head.
 void quantize_heads(const Kernels& kernels, std::size_t heads, MatrixView<const float> x, QuantizedActivations& out) {
-  quantize_activations(kernels, {x.values, x.rows * heads, x.columns / heads}, out);
+  quantize_codes(kernels, {x.values, x.rows * heads, x.columns / heads}, out);
 }
 
 void set_query(AttentionRange& range, const QuantizedActivations& queries, std::size_t item, float scale) {
@@ -64,7 +64,7 @@ void append_to_caches(const BitmarModel& model, std::span<KvCache* const> caches
 
 void attend_to_caches(const BitmarModel& model, std::span<KvCache* const> caches,
                       std::span<const std::uint64_t> positions, MatrixView<const float> query,
-                      MatrixView<const float> sink_query, MatrixView<float> out, Workspace& workspace,
+                      std::optional<MatrixView<const float>> sink_query, MatrixView<float> out, Workspace& workspace,
                       ThreadPool* pool) {
   const Kernels& kernels = *model.kernels;
   const std::size_t heads = model.config.heads;
@@ -76,15 +76,15 @@ void attend_to_caches(const BitmarModel& model, std::span<KvCache* const> caches
             static_cast<std::size_t>(std::min<std::uint64_t>(position + 1, model.config.cache_tokens()));
   }
   quantize_heads(kernels, heads, query, workspace.quantized_query);
-  quantize_heads(kernels, heads, sink_query, workspace.quantized_sink_query);
+  if (sink_query) quantize_heads(kernels, heads, *sink_query, workspace.quantized_sink_query);
+  const QuantizedActivations& sink_codes = sink_query ? workspace.quantized_sink_query : workspace.quantized_query;
   split_items(query.rows * heads, work, workspace, pool, [&](std::size_t item, std::span<float> scratch) {
     const std::size_t row = item / heads;
     const std::size_t head = item % heads;
     KvCache::Visible seen = caches[row]->visible(head, positions[row]);
     const auto ranges = std::span(seen.ranges).first(seen.count);
     for (std::size_t i = 0; i < seen.count; ++i) {
-      set_query(ranges[i], i < seen.sink_ranges ? workspace.quantized_sink_query : workspace.quantized_query, item,
-                scale);
+      set_query(ranges[i], i < seen.sink_ranges ? sink_codes : workspace.quantized_query, item, scale);
     }
     attend(kernels, ranges, scratch, out.row(row).subspan(head * width, width));
   });
@@ -105,6 +105,25 @@ void attend_to_images(const BitmarModel& model, std::span<const TokenRow> rows, 
     AttentionRange range = rows[row].image->range(head);
     set_query(range, workspace.quantized_query, item, scale);
     attend(kernels, {&range, 1}, scratch, out.row(row).subspan(head * width, width));
+  });
+}
+
+void attend_to_memories(const BitmarModel& model, std::span<const TokenRow> rows, MatrixView<const float> queries,
+                        MatrixView<float> attention, MatrixView<float> retrieved, Workspace& workspace,
+                        ThreadPool* pool) {
+  const Kernels& kernels = *model.kernels;
+  quantize_codes(kernels, queries, workspace.quantized_memory_query);
+  const std::size_t work = 2 * queries.columns * queries.rows * attention.columns;
+  split_items(queries.rows, work, workspace, pool, [&](std::size_t row, std::span<float> scratch) {
+    const EpisodicMemory* memory = rows[row].memory;
+    if (memory == nullptr) {
+      std::ranges::fill(retrieved.row(row), 0.0f);
+      return;
+    }
+    AttentionRange range = memory->range();
+    range.query = workspace.quantized_memory_query.codes(row).data();
+    range.query_scale = memory->query_scale(queries.row(row), workspace.quantized_memory_query.inverse_scale(row));
+    attend(kernels, {&range, 1}, scratch, retrieved.row(row), attention.row(row));
   });
 }
 

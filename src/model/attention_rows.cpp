@@ -76,6 +76,7 @@ AttentionRange AttentionRows::range(std::size_t head, std::size_t begin, std::si
           key_scales_.data() + head * rows_,
           values_.data() + head * rows_ * value_width_,
           value_scales_.data() + head * rows_,
+          nullptr,
           begin,
           end};
 }

@@ -12,7 +12,7 @@
 namespace bitmar {
 namespace {
 
-constexpr float kNormFloor = 1e-8f;  // of |q| |M_k| in the cosine
+constexpr float kNormFloor = 1e-8f;  // of |q| and |M_k|: below it the cosine is 0
 
 }  // namespace
 
@@ -35,7 +35,12 @@ Result<MemoryState> load_memory_state(const ModelConfig& config, const TensorDec
 }
 
 EpisodicMemory::EpisodicMemory(const BitmarModel& model, MemoryState state)
-    : kernels_(model.kernels), sharpness_(model.memory->sharpness), usage_floor_(model.config.memory_usage_floor) {
+    : kernels_(model.kernels),
+      sharpness_(model.memory->sharpness),
+      usage_floor_(model.config.memory_usage_floor),
+      rows_(1, model.config.width, model.config.memory_slots),
+      cosine_scales_(rows_.rows()),
+      log_usage_(rows_.rows()) {
   assert(state.slots.size() == static_cast<std::size_t>(model.config.memory_slots) * model.config.width);
   assert(state.usage.size() == model.config.memory_slots);
   assign(std::move(state));
@@ -44,35 +49,27 @@ EpisodicMemory::EpisodicMemory(const BitmarModel& model, MemoryState state)
 void EpisodicMemory::assign(MemoryState state) {
   state_ = std::move(state);
   const std::size_t count = state_.usage.size();
-  const std::size_t width = state_.slots.size() / count;
-  norms_.resize(count);
-  log_usage_.resize(count);
+  const MatrixView<const float> slots(state_.slots, count, state_.slots.size() / count);
+  QuantizedActivations codes;
+  quantize_codes(*kernels_, slots, codes);
   for (std::size_t slot = 0; slot < count; ++slot) {
-    const auto row = std::span<const float>(state_.slots).subspan(slot * width, width);
-    norms_[slot] = std::sqrt(dot(*kernels_, row, row));
-    log_usage_[slot] = std::log(usage_floor_ + state_.usage[slot]);
+    rows_.put(slot, codes, codes, slot);
+    const float norm = std::sqrt(dot(*kernels_, slots.row(slot), slots.row(slot)));
+    cosine_scales_.data()[slot] = norm > kNormFloor ? codes.inverse_scale(slot) / norm : 0.0f;
+    log_usage_.data()[slot] = std::log(usage_floor_ + state_.usage[slot]);
   }
-  std::vector<float> transposed(state_.slots.size());
-  for (std::size_t slot = 0; slot < count; ++slot) {
-    for (std::size_t i = 0; i < width; ++i) transposed[i * count + slot] = state_.slots[slot * width + i];
-  }
-  addresses_ = FloatLinear(*kernels_, state_.slots, count, width);
-  contents_ = FloatLinear(*kernels_, transposed, width, count);
 }
 
-void EpisodicMemory::read(MatrixView<const float> queries, MatrixView<float> attention, MatrixView<float> retrieved,
-                          ThreadPool* pool) const {
-  addresses_.apply(queries, attention, pool);
-  for (std::size_t row = 0; row < queries.rows; ++row) {
-    const float query_norm = std::sqrt(dot(*kernels_, queries.row(row), queries.row(row)));
-    const auto scores = attention.row(row);
-    for (std::size_t slot = 0; slot < scores.size(); ++slot) {
-      const float cosine = scores[slot] / std::max(query_norm * norms_[slot], kNormFloor);
-      scores[slot] = sharpness_ * cosine + log_usage_[slot];
-    }
-    softmax(*kernels_, scores);
-  }
-  contents_.apply(attention, retrieved, pool);
+AttentionRange EpisodicMemory::range() const {
+  AttentionRange range = rows_.range(0, 0, state_.usage.size());
+  range.key_scales = cosine_scales_.data();
+  range.biases = log_usage_.data();
+  return range;
+}
+
+float EpisodicMemory::query_scale(std::span<const float> query, float scale) const {
+  const float norm = std::sqrt(dot(*kernels_, query, query));
+  return norm > kNormFloor ? scale * (sharpness_ / norm) : 0.0f;
 }
 
 std::vector<SlotWeight> address_write(const BitmarModel& model, std::span<const float> query,

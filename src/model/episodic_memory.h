@@ -2,7 +2,7 @@
 // usage-based forgetting, as functions of its state.
 //
 //   EpisodicMemory memory(model, state);
-//   memory.read(queries, attention, retrieved, &pool);   // a_t and r_t
+//   AttentionRange range = memory.range();               // for attend_to_memories in attention.h
 //   const auto slots = address_write(model, mean_query, memory.state().usage);
 //   MemoryState next = memory.state();
 //   apply_write(model.config, mean_query, slots, next);
@@ -13,10 +13,9 @@
 #include <span>
 #include <vector>
 
-#include "base/matrix_view.h"
 #include "base/result.h"
-#include "base/thread_pool.h"
-#include "kernels/linear.h"
+#include "kernels/aligned_buffer.h"
+#include "model/attention_rows.h"
 #include "model/schema/tensor_codec.h"
 #include "model/weights.h"
 
@@ -38,20 +37,20 @@ class EpisodicMemory {
   void assign(MemoryState state);
   [[nodiscard]] const MemoryState& state() const { return state_; }
 
-  // Each row: a = softmax_k(beta cos(q, M_k) + log(epsilon + u_k)), r = sum_k a_k M_k. queries, retrieved: [rows, C];
-  // attention: [rows, K].
-  void read(MatrixView<const float> queries, MatrixView<float> attention, MatrixView<float> retrieved,
-            ThreadPool* pool) const;
+  // All slots as keys and values of one head, for a query to be set: a = softmax_k(beta cos(q, M_k) + log(epsilon +
+  // u_k)), r = sum_k a_k M_k on the rows' 8-bit codes.
+  [[nodiscard]] AttentionRange range() const;
+  // What the products of a query's codes are scaled with: beta / |q| times its own scale.
+  [[nodiscard]] float query_scale(std::span<const float> query, float scale) const;
 
  private:
   const Kernels* kernels_;
   float sharpness_;    // beta
   float usage_floor_;  // epsilon
   MemoryState state_;
-  FloatLinear addresses_;         // M [K, C]
-  FloatLinear contents_;          // M transposed [C, K]
-  std::vector<float> norms_;      // [K]: |M_k|
-  std::vector<float> log_usage_;  // [K]: log(epsilon + u_k)
+  AttentionRows rows_;
+  AlignedBuffer<float> cosine_scales_;  // [K]: the scale of a row's codes over |M_k|
+  AlignedBuffer<float> log_usage_;      // [K]: log(epsilon + u_k)
 };
 
 struct SlotWeight {

@@ -29,11 +29,15 @@ class Batch {
     place();
     embed();
     std::ranges::copy(view(workspace_.embedded).values, view(workspace_.hidden).values.begin());
-    run_stack(model_.encoder, &SequenceState::encoder, false);
+    tick(workspace_.clock, Stage::kEmbedding);
+    run_stack(model_.encoder, &SequenceState::encoder, false, kEncoderStages);
     fuse();
+    tick(workspace_.clock, Stage::kFusion);
     if (memory_) read_memories();
+    tick(workspace_.clock, Stage::kMemoryRead);
     inject();
-    run_stack(model_.decoder, &SequenceState::decoder, memory_);
+    tick(workspace_.clock, Stage::kInjection);
+    run_stack(model_.decoder, &SequenceState::decoder, memory_, kDecoderStages);
     layer_norm(kernels_, view(workspace_.hidden), model_.decoder_norm.gain, model_.decoder_norm.bias,
                model_.config.norm_epsilon, view(workspace_.normed));
   }
@@ -45,15 +49,20 @@ class Batch {
   void place() {
     const std::size_t half = model_.config.head_width() / 2;
     const std::uint64_t last = model_.config.cache_tokens() - 1;
+    const auto turn = [&](std::uint64_t position, std::size_t row, AlignedBuffer<float>& cosines,
+                          AlignedBuffer<float>& sines) {
+      rope_angles(position, workspace_.rope_frequencies, cosines.span().subspan(row * half, half),
+                  sines.span().subspan(row * half, half));
+    };
+    workspace_.past_clamp = false;
     for (std::size_t row = 0; row < rows_; ++row) {
       const std::uint64_t position = tokens_[row].sequence->position++;
       workspace_.positions.span()[row] = position;
-      rope_angles(position, 2 * half, model_.config.rope_base, workspace_.cosines.span().subspan(row * half, half),
-                  workspace_.sines.span().subspan(row * half, half));
-      if (position > last) {
-        rope_angles(last, 2 * half, model_.config.rope_base, workspace_.sink_cosines.span().subspan(row * half, half),
-                    workspace_.sink_sines.span().subspan(row * half, half));
-      }
+      workspace_.past_clamp |= position > last;
+      turn(position, row, workspace_.cosines, workspace_.sines);
+    }
+    for (std::size_t row = 0; row < rows_ && workspace_.past_clamp; ++row) {
+      turn(std::min(workspace_.positions.span()[row], last), row, workspace_.sink_cosines, workspace_.sink_sines);
     }
   }
 
@@ -67,11 +76,12 @@ class Batch {
     }
   }
 
-  void run_stack(const std::vector<TextLayerWeights>& stack, std::vector<KvCache> SequenceState::*caches, bool memory) {
+  void run_stack(const std::vector<TextLayerWeights>& stack, std::vector<KvCache> SequenceState::*caches, bool memory,
+                 const LayerStages& stages) {
     const auto row_caches = workspace_.row_caches.span().first(rows_);
     for (std::size_t layer = 0; layer < stack.size(); ++layer) {
       for (std::size_t row = 0; row < rows_; ++row) row_caches[row] = &(tokens_[row].sequence->*caches)[layer];
-      run_text_layer(model_, stack[layer], row_caches, memory, workspace_, pool_);
+      run_text_layer(model_, stack[layer], row_caches, memory, stages, workspace_, pool_);
     }
   }
 
@@ -90,42 +100,26 @@ class Batch {
     layer_norm(kernels_, fused, model_.fusion_norm.gain, model_.fusion_norm.bias, model_.config.norm_epsilon, fused);
   }
 
-  // Rows that share a memory and stand together read it in one product.
   void read_memories() {
-    for (std::size_t first = 0; first < rows_;) {
-      std::size_t last = first + 1;
-      while (last < rows_ && tokens_[last].memory == tokens_[first].memory) ++last;
-      read_memory(first, last - first);
-      first = last;
-    }
-    quantize_activations(kernels_, view(workspace_.retrieved), workspace_.quantized_retrieved);
-  }
-
-  void read_memory(std::size_t first, std::size_t count) {
-    const auto rows_of = [&](AlignedBuffer<float>& buffer, std::size_t columns) {
-      return MatrixView<float>(buffer.span().subspan(first * columns, count * columns), count, columns);
-    };
-    const auto retrieved = rows_of(workspace_.retrieved, width_);
-    const EpisodicMemory* memory = tokens_[first].memory;
-    if (memory == nullptr) {
-      std::ranges::fill(retrieved.values, 0.0f);
-      return;
-    }
-    const auto queries = rows_of(workspace_.memory_query, width_);
-    for (std::size_t row = 0; row < count; ++row) {
-      EpisodeState& episode = tokens_[first + row].sequence->episode;
-      episode.query.advance(model_.config, *model_.memory, view(workspace_.fused).row(first + row), queries.row(row));
-    }
-    const auto attention = rows_of(workspace_.attention, model_.config.memory_slots);
-    memory->read(queries, attention, retrieved, pool_);
-    for (std::size_t row = 0; row < count; ++row) {
-      EpisodeState& episode = tokens_[first + row].sequence->episode;
+    const auto queries = view(workspace_.memory_query);
+    for (std::size_t row = 0; row < rows_; ++row) {
+      if (tokens_[row].memory == nullptr) continue;
+      EpisodeState& episode = tokens_[row].sequence->episode;
+      episode.query.advance(model_.config, *model_.memory, view(workspace_.fused).row(row), queries.row(row));
       std::ranges::copy(queries.row(row), episode.last_query.begin());
+    }
+    const auto attention = Workspace::view(workspace_.attention, rows_, model_.config.memory_slots);
+    const auto retrieved = view(workspace_.retrieved);
+    attend_to_memories(model_, tokens_, queries, attention, retrieved, workspace_, pool_);
+    for (std::size_t row = 0; row < rows_; ++row) {
+      if (tokens_[row].memory == nullptr) continue;
+      EpisodeState& episode = tokens_[row].sequence->episode;
       for (std::size_t slot = 0; slot < attention.columns; ++slot) {
         episode.attention_sum[slot] += static_cast<double>(attention.row(row)[slot]);
       }
       ++episode.reads;
     }
+    quantize_activations(kernels_, retrieved, workspace_.quantized_retrieved);
   }
 
   // The decoder's input h0, from E[x], F and r.
@@ -181,12 +175,26 @@ void forward(const BitmarModel& model, std::span<const TokenRow> rows, Workspace
   Batch(model, rows, workspace, pool).run();
 }
 
-void compute_logits(const BitmarModel& model, Workspace& workspace, std::size_t first, std::size_t count,
-                    MatrixView<float> logits, ThreadPool* pool) {
+namespace {
+
+// Rows [first, first + count) of the decoder's output, as the head's input.
+void quantize_states(const BitmarModel& model, Workspace& workspace, std::size_t first, std::size_t count) {
   const std::size_t width = model.config.width;
   const MatrixView<const float> normed(workspace.normed.span().subspan(first * width, count * width), count, width);
   quantize_activations(*model.kernels, normed, workspace.quantized);
+}
+
+}  // namespace
+
+void compute_logits(const BitmarModel& model, Workspace& workspace, std::size_t first, std::size_t count,
+                    MatrixView<float> logits, ThreadPool* pool) {
+  quantize_states(model, workspace, first, count);
   model.output.apply(workspace.quantized, logits, pool);
+}
+
+std::uint32_t most_likely_token(const BitmarModel& model, Workspace& workspace, std::size_t row, ThreadPool* pool) {
+  quantize_states(model, workspace, row, 1);
+  return static_cast<std::uint32_t>(model.output.index_of_max(workspace.quantized, pool));
 }
 
 }  // namespace bitmar

@@ -25,4 +25,8 @@ void forward(const BitmarModel& model, std::span<const TokenRow> rows, Workspace
 void compute_logits(const BitmarModel& model, Workspace& workspace, std::size_t first, std::size_t count,
                     MatrixView<float> logits, ThreadPool* pool);
 
+// The token of the largest logit of one row of the last forward(), the lowest of several.
+[[nodiscard]] std::uint32_t most_likely_token(const BitmarModel& model, Workspace& workspace, std::size_t row,
+                                              ThreadPool* pool);
+
 }  // namespace bitmar

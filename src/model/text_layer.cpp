@@ -1,6 +1,7 @@
 #include "model/text_layer.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "kernels/ops.h"
 #include "model/attention.h"
@@ -8,25 +9,29 @@
 namespace bitmar {
 namespace {
 
-// Rotates queries and keys to their positions, and a second copy of the queries to the clamped ones.
-void rotate_rows(const BitmarModel& model, MatrixView<float> query, MatrixView<float> sink_query, MatrixView<float> key,
-                 Workspace& workspace) {
+// Rotates queries and keys to their positions, and a second copy of the queries to the clamped ones where any row has
+// passed them. Returns that copy.
+std::optional<MatrixView<const float>> rotate_rows(const BitmarModel& model, MatrixView<float> query,
+                                                   MatrixView<float> key, Workspace& workspace) {
   const Kernels& kernels = *model.kernels;
   const std::size_t half = model.config.head_width() / 2;
-  const std::uint64_t last = model.config.cache_tokens() - 1;
-  for (std::size_t row = 0; row < query.rows; ++row) {
-    const auto cosines = workspace.cosines.span().subspan(row * half, half);
-    const auto sines = workspace.sines.span().subspan(row * half, half);
-    rope_rotate(kernels, key.row(row), cosines, sines);
-    std::ranges::copy(query.row(row), sink_query.row(row).begin());
-    rope_rotate(kernels, query.row(row), cosines, sines);
-    if (workspace.positions.span()[row] <= last) {
-      std::ranges::copy(query.row(row), sink_query.row(row).begin());
-    } else {
-      rope_rotate(kernels, sink_query.row(row), workspace.sink_cosines.span().subspan(row * half, half),
-                  workspace.sink_sines.span().subspan(row * half, half));
+  const auto of_row = [half](AlignedBuffer<float>& angles, std::size_t row) {
+    return std::span<const float>(angles.span().subspan(row * half, half));
+  };
+  std::optional<MatrixView<const float>> sink_query;
+  if (workspace.past_clamp) {
+    const auto copy = Workspace::view(workspace.sink_query, query.rows, query.columns);
+    std::ranges::copy(query.values, copy.values.begin());
+    for (std::size_t row = 0; row < query.rows; ++row) {
+      rope_rotate(kernels, copy.row(row), of_row(workspace.sink_cosines, row), of_row(workspace.sink_sines, row));
     }
+    sink_query = copy;
   }
+  for (std::size_t row = 0; row < query.rows; ++row) {
+    rope_rotate(kernels, key.row(row), of_row(workspace.cosines, row), of_row(workspace.sines, row));
+    rope_rotate(kernels, query.row(row), of_row(workspace.cosines, row), of_row(workspace.sines, row));
+  }
+  return sink_query;
 }
 
 void run_attention(const BitmarModel& model, const TextLayerWeights& weights, std::span<KvCache* const> caches,
@@ -43,8 +48,7 @@ void run_attention(const BitmarModel& model, const TextLayerWeights& weights, st
   weights.attention.key.apply(workspace.quantized, key, pool);
   weights.attention.value.apply(workspace.quantized, value, pool);
 
-  const auto sink_query = Workspace::view(workspace.sink_query, rows, width);
-  rotate_rows(model, query, sink_query, key, workspace);
+  const auto sink_query = rotate_rows(model, query, key, workspace);
   append_to_caches(model, caches, key, value, workspace);
   const auto attended = Workspace::view(workspace.attended, rows, width);
   attend_to_caches(model, caches, workspace.positions.span().first(rows), query, sink_query, attended, workspace, pool);
@@ -79,7 +83,7 @@ void norm_and_quantize(const BitmarModel& model, const NormWeights& norm, Matrix
 }
 
 void run_text_layer(const BitmarModel& model, const TextLayerWeights& weights, std::span<KvCache* const> caches,
-                    bool memory, Workspace& workspace, ThreadPool* pool) {
+                    bool memory, const LayerStages& stages, Workspace& workspace, ThreadPool* pool) {
   if (memory && weights.memory) {
     const auto projected = Workspace::view(workspace.projected, caches.size(), model.config.width);
     weights.memory->apply(workspace.quantized_retrieved, projected, pool);
@@ -87,7 +91,9 @@ void run_text_layer(const BitmarModel& model, const TextLayerWeights& weights, s
          Workspace::view(workspace.hidden, caches.size(), model.config.width).values);
   }
   run_attention(model, weights, caches, workspace, pool);
+  tick(workspace.clock, stages.attention);
   run_feed_forward(model, weights, caches.size(), workspace, pool);
+  tick(workspace.clock, stages.feed_forward);
 }
 
 }  // namespace bitmar

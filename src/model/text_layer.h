@@ -19,6 +19,6 @@ void norm_and_quantize(const BitmarModel& model, const NormWeights& norm, Matrix
 // Advances workspace.hidden by one layer. caches: [rows], the layer's cache of each row's sequence; the rows'
 // positions and rotations stand in the workspace. With `memory`, workspace.quantized_retrieved holds r.
 void run_text_layer(const BitmarModel& model, const TextLayerWeights& weights, std::span<KvCache* const> caches,
-                    bool memory, Workspace& workspace, ThreadPool* pool);
+                    bool memory, const LayerStages& stages, Workspace& workspace, ThreadPool* pool);
 
 }  // namespace bitmar

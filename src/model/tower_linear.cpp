@@ -11,12 +11,13 @@ Result<TowerLinear> TowerLinear::load(const TensorDecoder& tensors, const Tensor
   TowerLinear result;
   switch (weight.kind) {
     case TensorKind::kTernary: {
-      BITMAR_TRY(const TernaryMatrix matrix, tensors.ternary(weight));
-      result.linear_ = TernaryLinear(kernels, matrix.codes, matrix.rows, matrix.columns, matrix.scale, bias_values);
+      BITMAR_TRY(const PackedTernaryMatrix matrix, tensors.packed_ternary(weight));
+      BITMAR_TRY(result.linear_, TernaryLinear::from_canonical(kernels, matrix.packed, matrix.rows, matrix.columns,
+                                                               matrix.scale, bias_values, matrix.name));
       break;
     }
     case TensorKind::kInt8Rows: {
-      BITMAR_TRY(const Int8Matrix matrix, tensors.int8_rows(weight));
+      BITMAR_TRY(const Int8MatrixView matrix, tensors.int8_rows_view(weight));
       result.linear_ = Int8Linear(kernels, matrix.codes, matrix.rows, matrix.columns, matrix.scales, bias_values);
       break;
     }

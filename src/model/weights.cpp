@@ -30,15 +30,16 @@ class Loader {
   }
 
   Result<TernaryLinear> linear(const std::string& name) const {
-    BITMAR_TRY(const TernaryMatrix matrix, tensors_.ternary(spec(name + ".weight")));
-    return TernaryLinear(kernels_, matrix.codes, matrix.rows, matrix.columns, matrix.scale);
+    BITMAR_TRY(const PackedTernaryMatrix matrix, tensors_.packed_ternary(spec(name + ".weight")));
+    return TernaryLinear::from_canonical(kernels_, matrix.packed, matrix.rows, matrix.columns, matrix.scale, {},
+                                         matrix.name);
   }
   Result<std::vector<float>> floats(const std::string& name) const { return tensors_.floats(spec(name)); }
   Result<float> scalar(const std::string& name) const {
     BITMAR_TRY(const std::vector<float> values, floats(name));
     return values.front();
   }
-  Result<Int8Matrix> int8_rows(const std::string& name) const { return tensors_.int8_rows(spec(name)); }
+  Result<Int8MatrixView> int8_rows(const std::string& name) const { return tensors_.int8_rows_view(spec(name)); }
 
   Result<NormWeights> norm(const std::string& name) const {
     NormWeights weights;

@@ -1,5 +1,6 @@
 // The model's parameters, ready for the kernels: ternary matrices packed for one instruction set, the rest in FP32.
-// Immutable once loaded, shared by all sessions.
+// Immutable once loaded, shared by all sessions. The token embedding stays in the model file's bytes, of which only the
+// rows of the tokens in use are ever read.
 //
 //   BITMAR_TRY(const BitmarModel model, BitmarModel::load(config, decoder, kernels));
 //   model.output.apply(quantized, logits, &pool);
@@ -66,7 +67,7 @@ struct BitmarModel {
   ModelConfig config;
   const Kernels* kernels = nullptr;  // never null once loaded
 
-  Int8Matrix token_embedding;  // [V, d]
+  Int8MatrixView token_embedding;  // [V, d], in the file's bytes
   std::vector<TextLayerWeights> encoder;
   NormWeights encoder_norm;
   VisionWeights vision;
@@ -79,10 +80,11 @@ struct BitmarModel {
   TernaryLinear output;  // [V, d]
 
   // Reads every text, vision-compression and memory parameter that the tensor table lists; the tower and the memory's
-  // state have their own loaders. Errors name the file and the tensor.
+  // state have their own loaders. The bytes that `tensors` reads outlive the model. Errors name the file and the
+  // tensor.
   static Result<BitmarModel> load(const ModelConfig& config, const TensorDecoder& tensors, const Kernels& kernels);
 
-  // Bytes that the parameters take in memory.
+  // Bytes that the parameters take in memory, the embedding's part of the file included.
   [[nodiscard]] std::size_t memory_bytes() const;
 };
 

@@ -2,18 +2,29 @@
 
 #include <algorithm>
 
+#include "kernels/ops.h"
+
 namespace bitmar {
+
+namespace {
+
+std::size_t whole_blocks(std::size_t rows) {
+  return (rows + kAttentionBlock - 1) / kAttentionBlock * kAttentionBlock;
+}
+
+}  // namespace
 
 Workspace::Workspace(const ModelConfig& config, std::size_t rows, std::size_t threads)
     : quantized(rows, std::max(std::size_t{3} * config.width, std::size_t{config.ffn_hidden})),
       quantized_retrieved(rows, config.width),
+      quantized_memory_query(rows, config.width),
       quantized_query(rows * config.heads, config.head_width()),
       quantized_sink_query(rows * config.heads, config.head_width()),
       quantized_key(rows * config.heads, config.head_width()),
       quantized_value(rows * config.heads, config.head_width()),
       rows_(rows),
       threads_(std::max<std::size_t>(threads, 1)),
-      keys_(CacheShape(config, rows).visible_rows()) {
+      keys_(std::max(CacheShape(config, rows).visible_rows(), whole_blocks(config.memory_slots))) {
   const std::size_t width = config.width;
   for (auto* buffer : {&embedded, &hidden, &normed, &query, &sink_query, &key, &value, &attended, &projected, &fused,
                        &memory_query, &retrieved}) {
@@ -25,15 +36,15 @@ Workspace::Workspace(const ModelConfig& config, std::size_t rows, std::size_t th
   for (auto* buffer : {&cosines, &sines, &sink_cosines, &sink_sines}) {
     buffer->resize(rows * (config.head_width() / 2));
   }
+  rope_frequencies = bitmar::rope_frequencies(config.head_width(), config.rope_base);
   positions.resize(rows);
   row_caches.resize(rows);
   scores_.resize(threads_ * keys_);
 }
 
 void Workspace::reserve_image(std::size_t tokens) {
-  const std::size_t keys = (tokens + kAttentionBlock - 1) / kAttentionBlock * kAttentionBlock;
-  if (keys <= keys_) return;
-  keys_ = keys;
+  if (whole_blocks(tokens) <= keys_) return;
+  keys_ = whole_blocks(tokens);
   scores_.resize(threads_ * keys_);
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "base/matrix_view.h"
 #include "base/thread_pool.h"
@@ -11,6 +12,7 @@
 #include "kernels/linear.h"
 #include "model/kv_cache.h"
 #include "model/schema/config.h"
+#include "model/stage_clock.h"
 
 namespace bitmar {
 
@@ -51,15 +53,19 @@ class Workspace {
   AlignedBuffer<float> sines;
   AlignedBuffer<float> sink_cosines;  // [rows, head_width / 2] of the clamped position
   AlignedBuffer<float> sink_sines;
+  bool past_clamp = false;             // some row's position exceeds the clamp
+  std::vector<double> rope_frequencies;  // [head_width / 2]
   AlignedBuffer<std::uint64_t> positions;  // [rows]
   AlignedBuffer<KvCache*> row_caches;      // [rows]: of the layer that runs
   QuantizedActivations quantized;
   QuantizedActivations quantized_retrieved;
+  QuantizedActivations quantized_memory_query;
   // One row a head: [rows * heads, head_width].
   QuantizedActivations quantized_query;
   QuantizedActivations quantized_sink_query;
   QuantizedActivations quantized_key;
   QuantizedActivations quantized_value;
+  StageClock* clock = nullptr;  // where given, told the end of each stage
 
  private:
   std::size_t rows_;

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <utility>
 
+#include "runtime/block_maxima.h"
 #include "runtime/branches.h"
+#include "runtime/exponential_sums.h"
 
 namespace bitmar {
 namespace {
@@ -26,11 +28,8 @@ bool before(const Candidate& a, const Candidate& b) {
 }
 
 // log of the sum of exp(logits).
-double log_sum_exp(std::span<const float> logits) {
-  const double largest = *std::ranges::max_element(logits);
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
-  return std::log(sum) + largest;
+double log_sum_exp(std::span<const float> logits, float largest) {
+  return std::log(exponential_sums(logits, {largest, 1.0}, largest).all) + double{largest};
 }
 
 // One search. A step keeps the best `width` candidates that go on, and sets aside those of the best `width` that end.
@@ -42,6 +41,7 @@ class Search {
         vocabulary_(session.engine().config().vocabulary),
         branches_(session, std::min<std::size_t>(options.width, vocabulary_), options.maximum_tokens),
         live_(1),
+        blocks_(vocabulary_),
         logits_(session.logits(), 1, vocabulary_) {}
 
   std::vector<Hypothesis> run() {
@@ -69,20 +69,31 @@ class Search {
     candidates_.clear();
     for (std::uint32_t parent = 0; parent < live_.size(); ++parent) {
       const auto logits = logits_.row(parent);
-      const double base = live_[parent].log_probability - log_sum_exp(logits);
-      for (std::size_t token = 0; token < vocabulary_; ++token) {
-        const Candidate candidate{base + static_cast<double>(logits[token]), logits[token], parent,
-                                  static_cast<TokenId>(token)};
-        if (candidates_.size() == wanted) {
-          if (!before(candidate, candidates_.front())) continue;
-          std::ranges::pop_heap(candidates_, before);
-          candidates_.pop_back();
+      blocks_.set(logits);
+      const double base = live_[parent].log_probability - log_sum_exp(logits, blocks_.largest());
+      const std::span<const float> maxima = blocks_.maxima();
+      for (std::size_t block = 0; block < maxima.size(); ++block) {
+        const double best = base + double{maxima[block]};
+        if (candidates_.size() == wanted && best < candidates_.front().log_probability) continue;
+        for (std::size_t row = 0; row < BlockMaxima::kRows; ++row) {
+          const std::size_t token = BlockMaxima::element(block, row);
+          if (token >= vocabulary_) break;
+          consider({base + double{logits[token]}, logits[token], parent, static_cast<TokenId>(token)}, wanted);
         }
-        candidates_.push_back(candidate);
-        std::ranges::push_heap(candidates_, before);
       }
     }
     std::ranges::sort_heap(candidates_, before);
+  }
+
+  // Keeps the best `wanted` in a heap, the worst of them in front.
+  void consider(const Candidate& candidate, std::size_t wanted) {
+    if (candidates_.size() == wanted) {
+      if (!before(candidate, candidates_.front())) return;
+      std::ranges::pop_heap(candidates_, before);
+      candidates_.pop_back();
+    }
+    candidates_.push_back(candidate);
+    std::ranges::push_heap(candidates_, before);
   }
 
   void advance(bool run_model) {
@@ -111,6 +122,7 @@ class Search {
   Branches branches_;
   std::vector<Hypothesis> live_;
   std::vector<Hypothesis> ended_;
+  BlockMaxima blocks_;
   MatrixView<const float> logits_;  // of each live hypothesis
   std::vector<Candidate> candidates_;
   std::vector<std::uint32_t> parents_;

@@ -40,30 +40,33 @@ Result<Tokenizer> read_tokenizer(const GgufFile& file) {
 }
 
 Result<std::shared_ptr<const Engine>> Engine::open(const std::string& path, const EngineOptions& options) {
-  BITMAR_TRY(MappedFile mapping, MappedFile::open(path));
-  return load({std::move(mapping), {}}, path, options);
+  BITMAR_TRY(const GgufFile file, GgufFile::open(path));
+  return load(file, {}, options);
 }
 
 Result<std::shared_ptr<const Engine>> Engine::parse(std::vector<std::byte> bytes, const std::string& name,
                                                     const EngineOptions& options) {
-  return load({std::nullopt, std::move(bytes)}, name, options);
+  BITMAR_TRY(const GgufFile file, GgufFile::parse(bytes, name));
+  return load(file, std::move(bytes), options);
 }
 
-Result<std::shared_ptr<const Engine>> Engine::load(Source source, const std::string& name,
+Result<std::shared_ptr<const Engine>> Engine::load(const GgufFile& file, std::vector<std::byte> bytes,
                                                    const EngineOptions& options) {
   BITMAR_TRY(const Kernels* kernels, choose_kernels(options));
-  BITMAR_TRY(const GgufFile file, GgufFile::parse(source.view(), name));
   BITMAR_TRY(const ModelConfig config, read_config(file));
   BITMAR_TRY(const TensorDecoder tensors, TensorDecoder::open(file));
   BITMAR_TRY_VOID(tensors.check_complete(tensor_table(config)));
   BITMAR_TRY(Tokenizer tokenizer, read_tokenizer(file));
   if (tokenizer.vocabulary_size() != config.vocabulary) {
-    return fail(ErrorCode::kInvalidFile, "{}: the tokenizer has {} tokens, the model {}", name,
+    return fail(ErrorCode::kInvalidFile, "{}: the tokenizer has {} tokens, the model {}", file.name(),
                 tokenizer.vocabulary_size(), config.vocabulary);
   }
   BITMAR_TRY(BitmarModel model, BitmarModel::load(config, tensors, *kernels));
 
-  const std::shared_ptr<Engine> engine(new Engine(std::move(source), name, std::move(model), std::move(tokenizer)));
+  // What was read so far is packed or copied, but for the embedding.
+  file.release(file.bytes());
+
+  const std::shared_ptr<Engine> engine(new Engine(std::move(bytes), file, std::move(model), std::move(tokenizer)));
   if (config.memory) {
     BITMAR_TRY(MemoryState state, load_memory_state(config, tensors));
     engine->memory_.emplace(engine->model_, std::move(state));
@@ -72,18 +75,22 @@ Result<std::shared_ptr<const Engine>> Engine::load(Source source, const std::str
     BITMAR_TRY(VisionTower tower, load_tower_file(options.tower_path, *kernels));
     if (tower.config().width != config.vision_width) {
       return fail(ErrorCode::kInvalidArgument, "{}: its features are {} wide; {} expects {}", options.tower_path,
-                  tower.config().width, name, config.vision_width);
+                  tower.config().width, file.name(), config.vision_width);
     }
     engine->tower_.emplace(std::move(tower));
   } else if (config.tower) {
     BITMAR_TRY(VisionTower tower, VisionTower::load(*config.tower, tensors, *kernels));
     engine->tower_.emplace(std::move(tower));
   }
+  file.release(file.bytes());
   return engine;
 }
 
 const std::string& Engine::content_hash() const {
-  std::call_once(hashed_, [this] { content_hash_ = bitmar::content_hash(source_.view()); });
+  std::call_once(hashed_, [this] {
+    content_hash_ = bitmar::content_hash(file_.bytes());
+    file_.release(file_.bytes());
+  });
   return content_hash_;
 }
 

@@ -1,5 +1,6 @@
 // A model, loaded: weights, tokenizer, the memory it ships with and its vision tower. Immutable, shared between
-// threads; each user of it opens a Session (runtime/session.h).
+// threads; each user of it opens a Session (runtime/session.h). The engine reads embedding rows from the mapped file as
+// long as it lives: replace a model file by renaming another over it, never by writing into it.
 //
 //   BITMAR_TRY(const std::shared_ptr<const Engine> engine, Engine::open("bitmar-14m.gguf"));
 //   BITMAR_TRY(Session session, Session::open(engine));
@@ -11,14 +12,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "io/gguf.h"
-#include "io/mapped_file.h"
 #include "kernels/kernels.h"
 #include "model/episodic_memory.h"
 #include "model/vision_tower.h"
@@ -43,7 +42,7 @@ class Engine {
   static Result<std::shared_ptr<const Engine>> parse(std::vector<std::byte> bytes, const std::string& name,
                                                      const EngineOptions& options = {});
 
-  [[nodiscard]] const std::string& name() const { return name_; }  // the file's
+  [[nodiscard]] const std::string& name() const { return file_.name(); }
   [[nodiscard]] const ModelConfig& config() const { return model_.config; }
   [[nodiscard]] const Kernels& kernels() const { return *model_.kernels; }
   [[nodiscard]] const BitmarModel& model() const { return model_; }
@@ -56,22 +55,14 @@ class Engine {
   [[nodiscard]] std::size_t memory_bytes() const;
 
  private:
-  // The file's bytes: mapped, or given.
-  struct Source {
-    std::optional<MappedFile> mapping;
-    std::vector<std::byte> bytes;
-    [[nodiscard]] std::span<const std::byte> view() const { return mapping ? mapping->bytes() : std::span(bytes); }
-  };
-  Engine(Source source, std::string name, BitmarModel model, Tokenizer tokenizer)
-      : source_(std::move(source)),
-        name_(std::move(name)),
-        model_(std::move(model)),
-        tokenizer_(std::move(tokenizer)) {}
-  static Result<std::shared_ptr<const Engine>> load(Source source, const std::string& name,
+  Engine(std::vector<std::byte> bytes, GgufFile file, BitmarModel model, Tokenizer tokenizer)
+      : bytes_(std::move(bytes)), file_(std::move(file)), model_(std::move(model)), tokenizer_(std::move(tokenizer)) {}
+  // bytes: what `file` is parsed from where it is not mapped.
+  static Result<std::shared_ptr<const Engine>> load(const GgufFile& file, std::vector<std::byte> bytes,
                                                     const EngineOptions& options);
 
-  Source source_;
-  std::string name_;
+  std::vector<std::byte> bytes_;
+  GgufFile file_;
   BitmarModel model_;
   Tokenizer tokenizer_;
   std::optional<VisionTower> tower_;

@@ -35,7 +35,7 @@ Result<Generation> generate(Session& session, std::span<const TokenId> prompt, c
   tokens.insert(tokens.end(), prompt.begin(), prompt.end());
   const auto start = Clock::now();
   if (!tokens.empty()) {
-    BITMAR_TRY_VOID(session.prefill(tokens));
+    BITMAR_TRY_VOID(session.read(tokens));
   }
   result.prompt_tokens = tokens.size();
   result.prompt_seconds = seconds_since(start);
@@ -50,14 +50,15 @@ Result<Generation> generate(Session& session, std::span<const TokenId> prompt, c
   result.ids.reserve(options.maximum_tokens);
   const auto generation_start = Clock::now();
   while (result.ids.size() < options.maximum_tokens) {
-    const TokenId token = sampler.sample(session.engine().kernels(), session.logits());
+    const TokenId token = sampler.is_greedy() ? session.most_likely()
+                                              : sampler.sample(session.engine().kernels(), session.logits());
     if (token == end && options.stop_at_end) {
       result.reason = StopReason::kEndOfText;
       break;
     }
     result.ids.push_back(token);
     sampler.accept(token);
-    BITMAR_TRY_VOID(session.step(token));
+    BITMAR_TRY_VOID(session.read({&token, 1}));
     if (!emit(decoder.push(token))) {
       result.reason = StopReason::kCallback;
       break;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "kernels/ops.h"
@@ -16,6 +17,10 @@ Result<void> check(std::string_view name, float value, float low, float high) {
   return {};
 }
 
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+// Blocks of logits of which sorting all that count is cheaper than not sorting.
+constexpr std::size_t kFewBlocks = 64;
+
 }  // namespace
 
 Result<void> SamplerOptions::validate() const {
@@ -28,11 +33,16 @@ Result<void> SamplerOptions::validate() const {
 }
 
 Sampler::Sampler(const SamplerOptions& options, std::size_t vocabulary)
-    : options_(options), random_(options.seed), recent_(options.repetition_window) {
+    : options_(options),
+      random_(options.seed),
+      recent_(options.repetition_window),
+      blocks_(vocabulary),
+      nucleus_(vocabulary) {
   if (options_.repetition_penalty != 1.0f) adjusted_.resize(vocabulary);
   if (options_.temperature > 0.0f) {
     candidates_.reserve(vocabulary);
     weights_.reserve(vocabulary);
+    maxima_.reserve(blocks_.maxima().size());
   }
 }
 
@@ -60,19 +70,33 @@ std::span<const float> Sampler::penalised(std::span<const float> logits) {
   return std::span(adjusted_).first(logits.size());
 }
 
-// Everything that top-k or min-p can keep, sorted. Without either, the whole vocabulary.
-void Sampler::select_candidates(std::span<const float> logits) {
+// At least top_k logits reach it: the k-th largest of some groups' maxima.
+float Sampler::floor_of_top_k() {
+  const std::span<const float> maxima = blocks_.maxima();
+  const std::size_t group = std::max<std::size_t>(1, maxima.size() / (4 * std::size_t{options_.top_k}));
+  maxima_.clear();
+  for (std::size_t first = 0; first < maxima.size(); first += group) {
+    maxima_.push_back(*std::ranges::max_element(maxima.subspan(first, std::min(group, maxima.size() - first))));
+  }
+  if (options_.top_k >= maxima_.size()) return -kInfinity;
+  const auto kth = maxima_.begin() + (options_.top_k - 1);
+  std::ranges::nth_element(maxima_, kth, std::greater());
+  return *kth;
+}
+
+// What reaches the floor, cut to top-k and sorted.
+void Sampler::collect_candidates(std::span<const float> logits, float floor) {
   const auto before = [](const Candidate& a, const Candidate& b) {
     return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
   };
   candidates_.clear();
-  float floor = -std::numeric_limits<float>::infinity();
-  if (options_.min_p > 0.0f) {
-    const float largest = *std::ranges::max_element(logits);
-    floor = largest + options_.temperature * std::log(options_.min_p);
-  }
-  for (std::size_t id = 0; id < logits.size(); ++id) {
-    if (logits[id] >= floor) candidates_.push_back({static_cast<TokenId>(id), logits[id]});
+  const std::span<const float> maxima = blocks_.maxima();
+  for (std::size_t block = 0; block < maxima.size(); ++block) {
+    if (maxima[block] < floor) continue;
+    for (std::size_t row = 0; row < BlockMaxima::kRows; ++row) {
+      const std::size_t id = BlockMaxima::element(block, row);
+      if (id < logits.size() && logits[id] >= floor) candidates_.push_back({static_cast<TokenId>(id), logits[id]});
+    }
   }
   if (options_.top_k > 0 && candidates_.size() > options_.top_k) {
     const auto end = candidates_.begin() + options_.top_k;
@@ -82,11 +106,7 @@ void Sampler::select_candidates(std::span<const float> logits) {
   std::ranges::sort(candidates_, before);
 }
 
-TokenId Sampler::sample(const Kernels& kernels, std::span<const float> logits) {
-  const std::span<const float> adjusted = penalised(logits);
-  if (options_.temperature == 0.0f) return static_cast<TokenId>(row_max_index(kernels, adjusted));
-
-  select_candidates(adjusted);
+TokenId Sampler::draw_candidate() {
   weights_.clear();
   double total = 0;
   const auto largest = static_cast<double>(candidates_.front().logit);
@@ -110,6 +130,23 @@ TokenId Sampler::sample(const Kernels& kernels, std::span<const float> logits) {
     if (target < 0) return candidates_[i].id;
   }
   return candidates_[weights_.size() - 1].id;
+}
+
+TokenId Sampler::sample(const Kernels& kernels, std::span<const float> logits) {
+  const std::span<const float> adjusted = penalised(logits);
+  if (options_.temperature == 0.0f) return static_cast<TokenId>(row_max_index(kernels, adjusted));
+
+  blocks_.set(adjusted);
+  float floor = -kInfinity;
+  if (options_.min_p > 0.0f) floor = blocks_.largest() + options_.temperature * std::log(options_.min_p);
+  const auto reaching = static_cast<std::size_t>(
+      std::ranges::count_if(blocks_.maxima(), [floor](float maximum) { return maximum >= floor; }));
+  if (options_.top_k == 0 && reaching > kFewBlocks) {
+    return nucleus_.draw(adjusted, blocks_, options_.temperature, floor, options_.top_p, random_);
+  }
+  if (options_.top_k > 0 && reaching > options_.top_k) floor = std::max(floor, floor_of_top_k());
+  collect_candidates(adjusted, floor);
+  return draw_candidate();
 }
 
 }  // namespace bitmar

@@ -1,5 +1,10 @@
-// Chooses the next token from logits: greedy, or temperature with repetition penalty, top-k, top-p and min-p, in that
-// order of llama.cpp's defaults. Seeded: the same logits and seed give the same tokens.
+// Chooses the next token from logits: greedy, or by chance. The distribution, in this order:
+//  1. the repetition penalty changes the logits of recent tokens;
+//  2. tokens stand by descending logit, equal ones by ascending id; top-k keeps the first k, min-p those whose
+//     probability at this temperature is at least min_p times the first one's;
+//  3. what is left is a softmax at this temperature, of which top-p keeps the fewest first tokens that together reach
+//  p.
+// Seeded: the same logits and seed give the same tokens. Nothing is sorted but the tokens that top-k or min-p leave.
 //
 //   Sampler sampler({.temperature = 0.8f, .top_p = 0.95f, .seed = 7}, vocabulary);
 //   const TokenId next = sampler.sample(kernels, logits);
@@ -14,6 +19,8 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "kernels/kernels.h"
+#include "runtime/block_maxima.h"
+#include "runtime/nucleus_draw.h"
 #include "text/tokenizer.h"
 
 namespace bitmar {
@@ -38,6 +45,10 @@ class Sampler {
 
   // logits: [vocabulary], finite. Greedy never computes an exponential; ties go to the lowest id.
   [[nodiscard]] TokenId sample(const Kernels& kernels, std::span<const float> logits);
+  // Whether sample() is the token of the largest logit, whatever was accepted.
+  [[nodiscard]] bool is_greedy() const {
+    return options_.temperature == 0.0f && options_.repetition_penalty == 1.0f;
+  }
   // Tells the sampler what was chosen, or given in the prompt.
   void accept(TokenId id);
   // Back to the seed, with an empty window.
@@ -49,14 +60,19 @@ class Sampler {
     float logit;
   };
   [[nodiscard]] std::span<const float> penalised(std::span<const float> logits);
-  void select_candidates(std::span<const float> logits);
+  [[nodiscard]] float floor_of_top_k();
+  void collect_candidates(std::span<const float> logits, float floor);
+  [[nodiscard]] TokenId draw_candidate();
 
   SamplerOptions options_;
   Random random_;
   std::vector<TokenId> recent_;  // ring of the last repetition_window ids
   std::uint64_t accepted_ = 0;
-  std::vector<float> adjusted_;        // [vocabulary], used with a penalty
-  std::vector<Candidate> candidates_;  // by descending logit, ties by ascending id, after select_candidates
+  std::vector<float> adjusted_;  // [vocabulary], used with a penalty
+  BlockMaxima blocks_;
+  NucleusDraw nucleus_;
+  std::vector<float> maxima_;
+  std::vector<Candidate> candidates_;  // by descending logit, ties by ascending id, after collect_candidates
   std::vector<double> weights_;
 };
 

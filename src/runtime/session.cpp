@@ -1,8 +1,11 @@
 #include "runtime/session.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <utility>
+
+#include "kernels/ops.h"
 
 namespace bitmar {
 namespace {
@@ -101,6 +104,8 @@ TokenRow Session::row_of(TokenId token) {
 void Session::run(std::span<const TokenId> tokens) {
   for (std::size_t row = 0; row < tokens.size(); ++row) rows_[row] = row_of(tokens[row]);
   forward(engine_->model(), std::span(rows_).first(tokens.size()), *workspace_, pool_.get());
+  last_row_ = tokens.size() - 1;
+  logits_current_ = false;
   if (rows_.front().memory != nullptr) {
     const std::size_t slots = last_attention_.size();
     std::ranges::copy(workspace_->attention.span().subspan((tokens.size() - 1) * slots, slots),
@@ -108,16 +113,19 @@ void Session::run(std::span<const TokenId> tokens) {
   }
 }
 
-Result<std::span<const float>> Session::prefill(std::span<const TokenId> tokens) {
+Result<void> Session::read(std::span<const TokenId> tokens) {
   BITMAR_TRY_VOID(check_tokens(tokens));
-  while (true) {
+  while (!tokens.empty()) {
     const auto batch = tokens.first(std::min(tokens.size(), kBatchTokens));
     run(batch);
     tokens = tokens.subspan(batch.size());
-    if (!tokens.empty()) continue;
-    compute_logits(engine_->model(), *workspace_, batch.size() - 1, 1, {logits_, 1, logits_.size()}, pool_.get());
-    return logits();
   }
+  return {};
+}
+
+Result<std::span<const float>> Session::prefill(std::span<const TokenId> tokens) {
+  BITMAR_TRY_VOID(read(tokens));
+  return logits();
 }
 
 Result<void> Session::score(std::span<const TokenId> tokens, const LogitsVisitor& visit) {
@@ -133,14 +141,26 @@ Result<void> Session::score(std::span<const TokenId> tokens, const LogitsVisitor
       compute_logits(engine_->model(), *workspace_, first, count, rows, pool_.get());
       for (std::size_t row = 0; row < count; ++row) visit(index++, rows.row(row));
       std::ranges::copy(rows.row(count - 1), logits_.begin());
+      logits_current_ = true;
     }
     tokens = tokens.subspan(batch.size());
   }
   return {};
 }
 
-std::span<const float> Session::logits() const {
-  return position() == 0 ? std::span<const float>() : std::span<const float>(logits_);
+std::span<const float> Session::logits() {
+  if (position() == 0) return {};
+  if (!logits_current_) {
+    compute_logits(engine_->model(), *workspace_, last_row_, 1, {logits_, 1, logits_.size()}, pool_.get());
+    logits_current_ = true;
+  }
+  return logits_;
+}
+
+TokenId Session::most_likely() {
+  assert(position() > 0);
+  if (logits_current_) return static_cast<TokenId>(row_max_index(engine_->kernels(), logits_));
+  return most_likely_token(engine_->model(), *workspace_, last_row_, pool_.get());
 }
 
 void Session::reset() {

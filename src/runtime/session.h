@@ -64,14 +64,19 @@ class Session {
   // The tower alone: what set_image would give to set_features. kUnsupported: the engine has no tower.
   [[nodiscard]] Result<ImageFeatures> encode_image(const Image& photo);
 
-  // Reads tokens, at least one; the logits [V] after the last one. They stay valid until the next call.
+  // Reads tokens, at least one.
+  Result<void> read(std::span<const TokenId> tokens);
+  // The same, and the logits [V] after the last one. They stay valid until the next call.
   Result<std::span<const float>> prefill(std::span<const TokenId> tokens);
   Result<std::span<const float>> step(TokenId token) { return prefill({&token, 1}); }
   // Reads tokens and shows the logits [V] after each: visit(index, logits), in order.
   using LogitsVisitor = std::function<void(std::size_t index, std::span<const float> logits)>;
   Result<void> score(std::span<const TokenId> tokens, const LogitsVisitor& visit);
-  // The logits after the last token; empty at the start of a context.
-  [[nodiscard]] std::span<const float> logits() const;
+  // The logits after the last token, computed when first asked for; empty at the start of a context.
+  [[nodiscard]] std::span<const float> logits();
+  // The token of the largest logit, the lowest of several; without computing all logits, where they are not there yet.
+  // Not at the start of a context.
+  [[nodiscard]] TokenId most_likely();
 
   // A new context: empty caches, position 0, a new episode that forgets what the unfinished one read. Keeps image and
   // memory.
@@ -92,6 +97,9 @@ class Session {
   [[nodiscard]] Result<Memory*> writable_memory();
   // Takes over a memory (a restored snapshot's) that was made for this engine.
   Result<void> set_memory(Memory memory);
+
+  // Measures the stages of prefill() and step() from now on; null: no longer. The clock outlives its use here.
+  void set_stage_clock(StageClock* clock) { workspace_->clock = clock; }
 
   // Bytes of caches and workspace.
   [[nodiscard]] std::size_t memory_bytes() const;
@@ -117,6 +125,8 @@ class Session {
   std::optional<Memory> memory_;         // made at the first use; until then the engine's own is read
   std::vector<TokenRow> rows_;           // of a batch
   std::vector<float> logits_;            // [V]
+  bool logits_current_ = false;          // they are those after the last token
+  std::size_t last_row_ = 0;             // the last token's in the workspace
   std::vector<float> score_logits_;      // [kScoreRows, V], made at the first score()
   std::vector<float> last_attention_;    // a_t [K]
 };

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cassert>
 #include <queue>
+#include <utility>
 
 namespace bitmar::text_detail {
 namespace {
@@ -30,19 +32,21 @@ struct Candidate {
 
 }  // namespace
 
-MergeTable::MergeTable(std::size_t merges) {
-  const std::size_t capacity = std::bit_ceil(std::max<std::size_t>(2 * merges, 2));
-  slots_.resize(capacity);
+MergeTable::MergeTable(std::vector<MergePair> merges) : merges_(std::move(merges)) {
+  assert(merges_.size() <= kMaximumMerges);
+  const std::size_t capacity = std::bit_ceil(std::max<std::size_t>(2 * merges_.size(), 2));
+  slots_.resize(capacity, kEmpty);
   mask_ = capacity - 1;
   shift_ = 64u - static_cast<unsigned>(std::countr_zero(capacity));
 }
 
-bool MergeTable::insert(MergePair pair, std::uint32_t rank) {
-  const std::uint32_t key = (std::uint32_t{pair.left} << 16) | pair.right;
+bool MergeTable::add(std::size_t rank) {
+  const std::uint32_t key = key_of(merges_[rank]);
   std::size_t slot = hash(key);
-  while (slots_[slot].rank != kNoRank && slots_[slot].key != key) slot = (slot + 1) & mask_;
-  if (slots_[slot].rank != kNoRank) return false;
-  slots_[slot] = {key, rank};
+  for (; slots_[slot] != kEmpty; slot = (slot + 1) & mask_) {
+    if (key_of(merges_[slots_[slot]]) == key) return false;
+  }
+  slots_[slot] = static_cast<std::uint16_t>(rank);
   return true;
 }
 

@@ -13,15 +13,12 @@ namespace {
 
 using namespace text_detail;
 
-// Every id, the end of text included, fits the 16 bits of a MergePair.
-constexpr std::size_t kMaximumMerges = 65536 - kByteSymbolCount - 1;
 // A list of merges can double a token's length at every step; GPT-2's longest token has 128 bytes.
 constexpr std::size_t kMaximumTokenBytes = 512;
 
 }  // namespace
 
 struct Tokenizer::State {
-  std::vector<MergePair> merges;
   MergeTable table;
   SplitPattern pattern;
   std::string token_bytes;                  // of all tokens, one after the other
@@ -42,17 +39,17 @@ Result<Tokenizer> Tokenizer::from_merges(std::vector<MergePair> merges) {
   std::string bytes(kByteSymbols.byte_of.begin(), kByteSymbols.byte_of.end());
   std::vector<std::uint32_t> offsets(kByteSymbolCount + 1);
   for (std::uint32_t i = 0; i <= kByteSymbolCount; ++i) offsets[i] = i;
-  MergeTable table(merges.size());
-  offsets.reserve(merges.size() + kByteSymbolCount + 1);
-  for (std::size_t index = 0; index < merges.size(); ++index) {
-    const auto [left, right] = merges[index];
+  MergeTable table(std::move(merges));
+  offsets.reserve(table.merges().size() + kByteSymbolCount + 1);
+  for (std::size_t index = 0; index < table.merges().size(); ++index) {
+    const auto [left, right] = table.merges()[index];
     const std::size_t known = kByteSymbolCount + index;
     if (left >= known || right >= known) {
       return fail(ErrorCode::kInvalidFile,
                   "tokenizer: merge {} joins tokens {} and {}, expected byte symbols or earlier merges (below {})",
                   index, left, right, known);
     }
-    if (!table.insert(merges[index], static_cast<std::uint32_t>(index))) {
+    if (!table.add(index)) {
       return fail(ErrorCode::kInvalidFile, "tokenizer: merge {} of tokens {} and {} occurs twice", index, left, right);
     }
     const std::size_t left_size = offsets[left + 1u] - offsets[left];
@@ -61,26 +58,24 @@ Result<Tokenizer> Tokenizer::from_merges(std::vector<MergePair> merges) {
       return fail(ErrorCode::kOutOfRange, "tokenizer: merge {} makes a token of {} bytes, at most {} are supported",
                   index, left_size + right_size, kMaximumTokenBytes);
     }
-    bytes.resize(bytes.size() + left_size + right_size);
-    const auto end = std::copy_n(bytes.begin() + offsets[left], left_size, bytes.begin() + offsets.back());
-    std::copy_n(bytes.begin() + offsets[right], right_size, end);
+    bytes.append(bytes, offsets[left], left_size).append(bytes, offsets[right], right_size);
     offsets.push_back(static_cast<std::uint32_t>(bytes.size()));
   }
   BITMAR_TRY(auto pattern, SplitPattern::compile());
   Tokenizer tokenizer;
-  tokenizer.state_ = std::make_shared<const State>(
-      State{std::move(merges), std::move(table), std::move(pattern), std::move(bytes), std::move(offsets)});
+  tokenizer.state_ =
+      std::make_shared<const State>(State{std::move(table), std::move(pattern), std::move(bytes), std::move(offsets)});
   return tokenizer;
 }
 
 std::size_t Tokenizer::vocabulary_size() const {
-  return kByteSymbolCount + state_->merges.size() + 1;
+  return kByteSymbolCount + state_->table.merges().size() + 1;
 }
 TokenId Tokenizer::end_of_text() const {
   return static_cast<TokenId>(vocabulary_size() - 1);
 }
 std::span<const MergePair> Tokenizer::merges() const {
-  return state_->merges;
+  return state_->table.merges();
 }
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text) const {

@@ -139,9 +139,11 @@ class Model:
 
     def read(self, queries, slots, usage):
         beta = F.softplus(self.p["memory.read_sharpness"])
-        cosine = queries @ slots.t() / (queries.norm(dim=1)[:, None] * slots.norm(dim=1)[None]).clamp_min(1e-8)
+        rows = self.quantize_activations(slots)
+        norms = (queries.norm(dim=1)[:, None] * slots.norm(dim=1)[None]).clamp_min(1e-8)
+        cosine = self.quantize_activations(queries) @ rows.t() / norms
         attention = torch.softmax(beta * cosine + torch.log(FLOOR + usage), -1)
-        return attention @ slots, attention
+        return attention @ rows, attention
 
     def write(self, summary, slots, usage):
         probabilities = torch.softmax(self.linear("memory.write", summary[None])[0] - KAPPA * usage, 0)

@@ -56,17 +56,17 @@ void print_greedy(const BitmarModel& model, const EpisodicMemory* memory, std::s
   constexpr std::size_t kRows = std::size(kPrompt);
   SequenceState sequence(model.config, CacheShape(model.config, kRows));
   Workspace workspace(model.config, kRows, pool.size());
-  workspace.reserve_keys(image.tokens());
+  workspace.reserve_image(image.tokens());
   std::vector<float> logits(model.config.vocabulary);
-  const std::vector<SequenceState*> sequences(kRows, &sequence);
 
   std::string ids;
-  std::vector<std::uint32_t> tokens(std::begin(kPrompt), std::end(kPrompt));
+  std::vector<TokenRow> rows;
+  for (const std::uint32_t token : kPrompt) rows.push_back({token, &sequence, &image, memory});
   for (std::size_t step = 0; step < kGenerated; ++step) {
-    forward(model, {tokens, std::span(sequences).first(tokens.size()), &image, memory}, workspace, &pool);
-    compute_logits(model, workspace, tokens.size() - 1, 1, {logits, 1, logits.size()}, &pool);
+    forward(model, rows, workspace, &pool);
+    compute_logits(model, workspace, rows.size() - 1, 1, {logits, 1, logits.size()}, &pool);
     const auto best = std::ranges::max_element(logits) - logits.begin();
-    tokens.assign(1, static_cast<std::uint32_t>(best));
+    rows.assign(1, {static_cast<std::uint32_t>(best), &sequence, &image, memory});
     ids += fmt::format(" {}", best);
   }
   fmt::print("{} {} {:016x}{}\n", model.kernels->name, threads, hash_of_bits(logits), ids);

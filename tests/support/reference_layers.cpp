@@ -39,6 +39,12 @@ ReferenceLayers::Codes ReferenceLayers::quantize(const Row& x) {
   return result;
 }
 
+Row ReferenceLayers::rounded(const Row& x) {
+  auto [codes, step] = quantize(x);
+  for (double& code : codes) code *= step;
+  return codes;
+}
+
 Rows ReferenceLayers::bit_linear(const std::string& name, const Rows& x) {
   const Row& weights = weights_.values(name + ".weight");
   const double gamma = weights_.scale(name + ".weight");
@@ -87,9 +93,7 @@ Row ReferenceLayers::rounded_head(const Row& row, std::size_t head, std::int64_t
     part[i] = a * std::cos(angle) - b * std::sin(angle);
     part[i + width / 2] = a * std::sin(angle) + b * std::cos(angle);
   }
-  auto [codes, step] = quantize(part);
-  for (double& code : codes) code *= step;
-  return codes;
+  return rounded(part);
 }
 
 Rows ReferenceLayers::attention(const std::string& name, const Rows& queries, const Rows& keys_values,

@@ -38,6 +38,7 @@ class ReferenceLayers {
     double step;
   };
   [[nodiscard]] Codes quantize(const Row& x);
+  [[nodiscard]] Row rounded(const Row& x);  // codes times step
   [[nodiscard]] Rows bit_linear(const std::string& name, const Rows& x);
   [[nodiscard]] Rows norm(const std::string& name, const Rows& x) const;
   // Attention with output norm and projection, on queries, keys and values rounded to 8-bit codes head by head.

@@ -127,19 +127,26 @@ class Reference {
     return rows;
   }
 
-  Rows read_memory(const Rows& fused, ReferenceOutput& output) const {
+  // On the 8-bit codes of query and slots, over the norms of the originals.
+  Rows read_memory(const Rows& fused, ReferenceOutput& output) {
     const Row& slots = weights_.values("memory.slots");
     const Row& usage = weights_.values("memory.usage");
     const double beta = std::log1p(std::exp(weights_.values("memory.read_sharpness").front()));
+    Rows rows;
+    Row norms;
+    for (std::size_t slot = 0; slot < usage.size(); ++slot) {
+      const auto first = slots.begin() + static_cast<std::ptrdiff_t>(slot * config_.width);
+      const Row row(first, first + config_.width);
+      norms.push_back(std::sqrt(dot_product(row, row)));
+      rows.push_back(layers_.rounded(row));
+    }
     Rows retrieved;
     for (const Row& query : queries(fused)) {
+      const double query_norm = std::sqrt(dot_product(query, query));
+      const Row codes = layers_.rounded(query);
       Row attention;
-      Rows rows;
       for (std::size_t slot = 0; slot < usage.size(); ++slot) {
-        const auto first = slots.begin() + static_cast<std::ptrdiff_t>(slot * config_.width);
-        const Row& row = rows.emplace_back(first, first + config_.width);
-        const double norms = std::sqrt(dot_product(query, query) * dot_product(row, row));
-        attention.push_back(beta * dot_product(query, row) / std::max(norms, 1e-8) +
+        attention.push_back(beta * dot_product(codes, rows[slot]) / (query_norm * norms[slot]) +
                             std::log(static_cast<double>(config_.memory_usage_floor) + usage[slot]));
       }
       softmax_in_place(attention);

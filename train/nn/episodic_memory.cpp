@@ -3,6 +3,8 @@
 #include <cmath>
 #include <vector>
 
+#include "nn/fused_ops.h"
+
 namespace bitmar {
 namespace {
 
@@ -50,12 +52,14 @@ torch::Tensor EpisodicMemoryImpl::queries(const torch::Tensor& fused) const {
 EpisodicMemoryImpl::Read EpisodicMemoryImpl::read(const torch::Tensor& queries, const torch::Tensor& slots,
                                                   const torch::Tensor& usage) const {
   const auto beta = torch::softplus(read_sharpness_);
-  const auto norms = queries.norm(2, -1, true) * slots.norm(2, -1).unsqueeze(1);  // [rows, T, K]
-  const auto dots = torch::matmul(queries, slots.transpose(-2, -1));              // [rows, T, K]
+  // As the runtime reads: on the 8-bit codes of queries and slots, over the norms of the originals.
+  const auto rows = fake_quantize_activations(slots);
+  const auto norms = queries.norm(2, -1, true) * slots.norm(2, -1).unsqueeze(1);                       // [rows, T, K]
+  const auto dots = torch::matmul(fake_quantize_activations(queries), rows.transpose(-2, -1));  // [rows, T, K]
   const auto scores =
       beta * (dots / norms.clamp_min(kNormFloor)) + (usage + config_.memory_usage_floor).log().unsqueeze(1);
   const auto attention = torch::softmax(scores, -1);
-  return {torch::matmul(attention, slots), attention};
+  return {torch::matmul(attention, rows), attention};
 }
 
 MemoryPass EpisodicMemoryImpl::forward(const torch::Tensor& queries, const torch::Tensor& mask) {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <set>
 #include <string_view>
@@ -26,6 +25,7 @@ constexpr const char* kScalesKey = "bitmar.ternary.scales";
 constexpr std::string_view kScaleSuffix = "_scale";
 constexpr std::string_view kTokenizerPrefix = "tokenizer.";
 constexpr float kInt8Limit = 127.0f;
+constexpr std::size_t kCheckedBytes = std::size_t{1} << 18;
 
 std::string scale_name(std::string_view tensor_name) {
   return fmt::format("{}{}", tensor_name, kScaleSuffix);
@@ -156,7 +156,7 @@ Result<TensorDecoder> TensorDecoder::open(const GgufFile& file) {
   return decoder;
 }
 
-Result<TernaryMatrix> TensorDecoder::ternary(const TensorSpec& spec) const {
+Result<PackedTernaryMatrix> TensorDecoder::packed_ternary(const TensorSpec& spec) const {
   assert(spec.kind == TensorKind::kTernary && spec.shape.size() == 2);
   const auto found = ternary_.find(spec.name);
   if (found == ternary_.end()) {
@@ -169,18 +169,25 @@ Result<TernaryMatrix> TensorDecoder::ternary(const TensorSpec& spec) const {
   }
   const std::uint64_t packed_shape[] = {ternary_packed_size(rows * columns)};
   BITMAR_TRY(const auto bytes, expect_tensor(file_, spec.name, GgufType::kI8, packed_shape));
-  const auto codes = checked_cast<std::size_t>(rows * columns);
-  if (!codes) {
+  if (!checked_cast<std::size_t>(rows * columns)) {
     return fail(ErrorCode::kUnsupported, "{}: tensor '{}' does not fit the address space", file_.name(), spec.name);
   }
-  TernaryMatrix matrix{std::vector<std::int8_t>(*codes), static_cast<std::size_t>(rows),
-                       static_cast<std::size_t>(columns), scale};
-  BITMAR_TRY_VOID(ternary_unpack({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, matrix.codes,
-                                 fmt::format("{}: tensor '{}'", file_.name(), spec.name)));
+  return PackedTernaryMatrix{{reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
+                             static_cast<std::size_t>(rows),
+                             static_cast<std::size_t>(columns),
+                             scale,
+                             fmt::format("{}: tensor '{}'", file_.name(), spec.name)};
+}
+
+Result<TernaryMatrix> TensorDecoder::ternary(const TensorSpec& spec) const {
+  BITMAR_TRY(const PackedTernaryMatrix packed, packed_ternary(spec));
+  const auto& [bytes, rows, columns, scale, name] = packed;
+  TernaryMatrix matrix{std::vector<std::int8_t>(rows * columns), rows, columns, scale};
+  BITMAR_TRY_VOID(ternary_unpack(bytes, matrix.codes, name));
   return matrix;
 }
 
-Result<Int8Matrix> TensorDecoder::int8_rows(const TensorSpec& spec) const {
+Result<Int8MatrixView> TensorDecoder::int8_rows_view(const TensorSpec& spec) const {
   assert(spec.kind == TensorKind::kInt8Rows && spec.shape.size() == 2);
   BITMAR_TRY(const auto bytes, expect_tensor(file_, spec.name, GgufType::kI8, spec.shape));
   const auto rows = static_cast<std::size_t>(spec.shape[0]);  // their product is bytes.size()
@@ -188,22 +195,33 @@ Result<Int8Matrix> TensorDecoder::int8_rows(const TensorSpec& spec) const {
   const std::uint64_t scale_shape[] = {rows};
   const std::string scales_tensor = scale_name(spec.name);
   BITMAR_TRY(auto scales, read_floats(file_, scales_tensor, GgufType::kF16, scale_shape));
-  Int8Matrix matrix{std::vector<std::int8_t>(bytes.size()), std::move(scales), rows, columns};
-  if (!bytes.empty()) std::memcpy(matrix.codes.data(), bytes.data(), bytes.size());
-  if (std::ranges::find(matrix.codes, std::int8_t{-128}) != matrix.codes.end()) {
-    return fail(ErrorCode::kInvalidFile, "{}: tensor '{}' has the code -128; expected -127 to 127", file_.name(),
-                spec.name);
+  const std::span codes(reinterpret_cast<const std::int8_t*>(bytes.data()), bytes.size());
+  // A block at a time, so that checking a large matrix does not keep it in memory.
+  for (std::size_t begin = 0; begin < codes.size(); begin += kCheckedBytes) {
+    const std::size_t count = std::min(kCheckedBytes, codes.size() - begin);
+    std::int8_t least = 0;
+    for (const std::int8_t code : codes.subspan(begin, count)) least = std::min(least, code);
+    if (codes.size() > kCheckedBytes) file_.release(bytes.subspan(begin, count));
+    if (least < -kInt8Limit) {
+      return fail(ErrorCode::kInvalidFile, "{}: tensor '{}' has the code -128; expected -127 to 127", file_.name(),
+                  spec.name);
+    }
   }
   for (std::size_t row = 0; row < rows; ++row) {
-    const float scale = matrix.scales[row];
+    const float scale = scales[row];
     if (scale > 0.0f) continue;
-    const auto codes = std::span(matrix.codes).subspan(row * columns, columns);
-    if (scale < 0.0f || std::ranges::any_of(codes, [](std::int8_t code) { return code != 0; })) {
+    const auto row_codes = codes.subspan(row * columns, columns);
+    if (scale < 0.0f || std::ranges::any_of(row_codes, [](std::int8_t code) { return code != 0; })) {
       return fail(ErrorCode::kInvalidFile, "{}: tensor '{}' has the scale {} in row {}; expected a positive number",
                   file_.name(), scales_tensor, scale, row);
     }
   }
-  return matrix;
+  return Int8MatrixView{codes, std::move(scales), rows, columns};
+}
+
+Result<Int8Matrix> TensorDecoder::int8_rows(const TensorSpec& spec) const {
+  BITMAR_TRY(Int8MatrixView view, int8_rows_view(spec));
+  return Int8Matrix{{view.codes.begin(), view.codes.end()}, std::move(view.scales), view.rows, view.columns};
 }
 
 Result<std::vector<float>> TensorDecoder::floats(const TensorSpec& spec) const {

@@ -26,9 +26,26 @@ struct TernaryMatrix {
   float scale = 0.0f;  // gamma
 };
 
+// The same as the file holds it, five codes a byte (kernels/ternary_format.h): what is unpacked a block at a time.
+struct PackedTernaryMatrix {
+  std::span<const std::uint8_t> packed;  // borrowed from the file
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  float scale = 0.0f;
+  std::string name;  // file and tensor, for errors
+};
+
 struct Int8Matrix {
   std::vector<std::int8_t> codes;  // [rows * columns]
   std::vector<float> scales;       // [rows], exactly representable in F16
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+};
+
+// The same with the codes where the file holds them.
+struct Int8MatrixView {
+  std::span<const std::int8_t> codes;  // [rows * columns], borrowed from the file
+  std::vector<float> scales;           // [rows]
   std::size_t rows = 0;
   std::size_t columns = 0;
 };
@@ -59,7 +76,10 @@ class TensorDecoder {
  public:
   static Result<TensorDecoder> open(const GgufFile& file);
   [[nodiscard]] Result<TernaryMatrix> ternary(const TensorSpec& spec) const;
+  // Leaves the check of the packed bytes to who unpacks them.
+  [[nodiscard]] Result<PackedTernaryMatrix> packed_ternary(const TensorSpec& spec) const;
   [[nodiscard]] Result<Int8Matrix> int8_rows(const TensorSpec& spec) const;
+  [[nodiscard]] Result<Int8MatrixView> int8_rows_view(const TensorSpec& spec) const;
   [[nodiscard]] Result<std::vector<float>> floats(const TensorSpec& spec) const;
   // Every tensor of the file must be one that `table` names (or the scale of one, or the tokenizer's).
   [[nodiscard]] Result<void> check_complete(const std::vector<TensorSpec>& table) const;

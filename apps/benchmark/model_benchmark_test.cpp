@@ -1,0 +1,109 @@
+#include "apps/benchmark/model_benchmark.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "tests/support/model_file.h"
+
+namespace bitmar {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::SmallModel;
+
+class ModelBenchmarkTest : public ::testing::Test {
+ protected:
+  // Options that run quickly on a small model.
+  BenchmarkOptions options(SmallModel kind) const {
+    const std::string path = (std::filesystem::path(::testing::TempDir()) /
+                              ("benchmark_" + std::to_string(static_cast<int>(kind)) + ".gguf"))
+                                 .string();
+    testing::write_small_model(path, kind);
+    return {.model = path, .engine = {}, .photo = {}, .prefill_tokens = 8, .decode_tokens = 3, .repetitions = 2};
+  }
+};
+
+void expect_times(const Summary& times) {
+  EXPECT_TRUE(std::isfinite(times.median));
+  EXPECT_GT(times.minimum, 0);
+  EXPECT_GE(times.median, times.minimum);
+}
+
+TEST_F(ModelBenchmarkTest, MeasuresEverythingOfAModelWithATower) {
+  BenchmarkOptions chosen = options(SmallModel::kTower);
+  chosen.threads = {1, 3};
+  chosen.stages = true;
+  std::size_t last = 0;
+  std::size_t all = 0;
+  const auto report = benchmark_model(chosen, [&](std::size_t done, std::size_t total) {
+    EXPECT_EQ(done, last + 1);
+    last = done;
+    all = total;
+  });
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(last, all);
+  EXPECT_EQ(report->photo, "synthetic");
+  ASSERT_EQ(report->runs.size(), 2u);
+  EXPECT_EQ(report->runs[1].threads, 3u);
+  for (const ThreadReport& run : report->runs) {
+    EXPECT_EQ(run.prefill.tokens, 8u);
+    EXPECT_EQ(run.decode.tokens, 3u);
+    EXPECT_GE(run.full_window_context, 1100u);
+    ASSERT_TRUE(run.no_memory && run.start && run.caption_start && run.photo && run.caption && run.stages);
+    for (const Summary& times :
+         {run.prefill.microseconds, run.decode.microseconds, run.sampling.microseconds, run.no_memory->microseconds,
+          run.full_window.microseconds, run.start->total, run.caption_start->total, run.caption_start->photo,
+          run.photo->fit, run.photo->tower, run.caption->microseconds}) {
+      expect_times(times);
+    }
+    EXPECT_FALSE(run.photo->decode);
+    EXPECT_EQ(run.start->photo.median, 0);
+    // Parts of one start; medians need not add up exactly.
+    EXPECT_LT(run.start->engine.minimum, run.start->total.median);
+    EXPECT_GT(run.stages->short_context[static_cast<std::size_t>(Stage::kHead)], 0);
+    EXPECT_GT(run.stages->full_window[static_cast<std::size_t>(Stage::kHead)], 0);
+    EXPECT_EQ(run.joules_per_token.has_value(), report->no_energy.empty());
+  }
+  ASSERT_EQ(report->memory.size(), 7u);
+  EXPECT_GT(report->memory.front().memory.current, 0u);
+  for (std::size_t i = 1; i < report->memory.size(); ++i) {
+    EXPECT_GE(report->memory[i].memory.peak, report->memory[i - 1].memory.peak);
+  }
+}
+
+TEST_F(ModelBenchmarkTest, LeavesOutWhatAModelDoesNotHave) {
+  const auto no_tower = benchmark_model(options(SmallModel::kFeatures));
+  ASSERT_TRUE(no_tower) << no_tower.error().message;
+  EXPECT_EQ(no_tower->memory.back().after, "text");
+  EXPECT_FALSE(no_tower->runs[0].photo || no_tower->runs[0].caption || no_tower->runs[0].caption_start);
+  EXPECT_FALSE(no_tower->runs[0].stages);
+  EXPECT_TRUE(no_tower->runs[0].no_memory);
+
+  const auto no_memory = benchmark_model(options(SmallModel::kNoMemory));
+  ASSERT_TRUE(no_memory) << no_memory.error().message;
+  EXPECT_FALSE(no_memory->runs[0].no_memory);
+}
+
+TEST_F(ModelBenchmarkTest, NamesWhatIsWrong) {
+  const auto refused = [&](auto change, const std::string& name) {
+    BenchmarkOptions chosen = options(SmallModel::kTower);
+    change(chosen);
+    const auto report = benchmark_model(chosen);
+    ASSERT_FALSE(report);
+    EXPECT_THAT(report.error().message, HasSubstr(name));
+  };
+  refused([](auto& chosen) { chosen.prefill_tokens = 0; }, "prefill tokens is 0");
+  refused([](auto& chosen) { chosen.decode_tokens = 1u << 20; }, "decode tokens");
+  refused([](auto& chosen) { chosen.repetitions = 0; }, "repetitions is 0");
+  refused([](auto& chosen) { chosen.threads = {}; }, "threads");
+  refused([](auto& chosen) { chosen.threads = {0}; }, "threads is 0");
+  refused([](auto& chosen) { chosen.model = "nowhere.gguf"; }, "nowhere.gguf");
+  refused([](auto& chosen) { chosen.photo = "nowhere.jpg"; }, "nowhere.jpg");
+  refused([](auto& chosen) { chosen.engine.isa = "6502"; }, "6502");
+}
+
+}  // namespace
+}  // namespace bitmar
