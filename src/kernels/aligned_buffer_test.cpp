@@ -47,10 +47,12 @@ TEST(AlignedBuffer, MovesLeaveAnEmptyBuffer) {
   }
 }
 
+#if defined(__cpp_exceptions)
 TEST(AlignedBuffer, SizesBeyondTheAddressSpaceAreOutOfMemory) {
   EXPECT_THROW(AlignedBuffer<double>(SIZE_MAX / 8), std::bad_alloc);
   EXPECT_THROW(AlignedBuffer<double>(SIZE_MAX), std::bad_alloc);
 }
+#endif
 
 }  // namespace
 }  // namespace bitmar

@@ -30,8 +30,9 @@ BITMAR_TARGET inline Quad weights_from_digits(IntQuad high, IntQuad middle, IntQ
     const int64x2_t sum = vaddq_s64(vshll_n_s32(h, 16), vshll_n_s32(m, 8));
     return vcvt_f32_f64(vcvtq_f64_s64(vaddw_s32(sum, l)));
   };
-  return vnegq_f32(vcombine_f32(total(vget_low_s32(high), vget_low_s32(middle), vget_low_s32(low)),
-                                total(vget_high_s32(high), vget_high_s32(middle), vget_high_s32(low))));
+  const Quad negative = vcombine_f32(total(vget_low_s32(high), vget_low_s32(middle), vget_low_s32(low)),
+                                     total(vget_high_s32(high), vget_high_s32(middle), vget_high_s32(low)));
+  return vsubq_f32(vdupq_n_f32(0.0f), negative);  // 0, not -0, of 0
 }
 
 }  // namespace

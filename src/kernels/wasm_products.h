@@ -66,7 +66,7 @@ inline v128_t two_weights(v128_t high, v128_t middle, v128_t low) {
 inline Quad weights_from_digits(IntQuad high, IntQuad middle, IntQuad low) {
   const v128_t first = two_weights(high, middle, low);
   const v128_t second = two_weights(quad::upper_half(high), quad::upper_half(middle), quad::upper_half(low));
-  return wasm_f32x4_neg(wasm_i64x2_shuffle(first, second, 0, 2));
+  return wasm_f32x4_sub(quad::zeros(), wasm_i64x2_shuffle(first, second, 0, 2));  // 0, not -0, of 0
 }
 
 // The whole byte is multiplied instead of its lowest pair, which saves a mask: the other three pairs' sums are subtracted
