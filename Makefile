@@ -1,6 +1,7 @@
 # The commands of the README. `make demo` and `make test` set up all that they need.
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-runtime test-sanitize test-train check train setup setup-test setup-python clean
+.PHONY: build demo test test-runtime test-sanitize test-train test-arm test-riscv test-wasm test-portability check train \
+        setup setup-test setup-python clean
 
 JOBS ?= $(shell nproc)
 EXAMPLES := $(sort $(wildcard examples/*.jpg))
@@ -35,6 +36,22 @@ test-train: setup-test train     ## the trainer's tests, all tests again in a re
 	ctest --test-dir build-train --output-on-failure -j $(JOBS)
 	BITMAR_BUILD=build-train .venv/bin/python -m pytest -q -n $(JOBS) --dist loadfile tests
 
+# Cross builds (docs/portability.md). Their tests run under qemu's user-mode emulation, those of WebAssembly under node.
+test-arm test-riscv test-wasm: test-%:
+	@scripts/setup-cross.sh $*
+	cmake --preset $* >/dev/null
+	cmake --build --preset $* -j $(JOBS)
+	ctest --test-dir build-$* --output-on-failure -j $(JOBS)
+
+test-portability: setup-test     ## the shipped model's greedy text on every target and instruction set
+	cmake --preset release -DBITMAR_TESTS=ON >/dev/null
+	cmake --build --preset release -j $(JOBS) --target greedy
+	for target in arm riscv wasm; do \
+	  scripts/setup-cross.sh $$target && cmake --preset $$target >/dev/null && \
+	  cmake --build --preset $$target -j $(JOBS) --target greedy || exit 1; \
+	done
+	tests/portability/compare_greedy.py models/bitmar-14m.gguf build build-arm build-riscv build-wasm
+
 setup:
 	@scripts/setup-system.sh build
 
@@ -45,4 +62,4 @@ setup-python:
 	@scripts/setup-python.sh
 
 clean:
-	rm -rf build build-debug build-train
+	rm -rf build build-debug build-train build-arm build-riscv build-wasm

@@ -17,8 +17,8 @@ function(bitmar_test name source)
   add_test(NAME ${name} COMMAND ${name})
 endfunction()
 
-# bitmar_layer(NAME [DEPENDS layer...] [LIBRARIES target...]): the static library bitmar_<NAME> of every .cpp in the
-# current folder (not below it), and one test executable per *_test.cpp.
+# bitmar_layer(NAME [DEPENDS layer...] [LIBRARIES target...] [EXCLUDE file...]): the static library bitmar_<NAME> of
+# every .cpp in the current folder (not below it), and one test executable per *_test.cpp.
 function(bitmar_layer layer)
   cmake_parse_arguments(LAYER "" "" "DEPENDS;LIBRARIES;EXCLUDE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
@@ -27,6 +27,7 @@ function(bitmar_layer layer)
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
   foreach(excluded IN LISTS LAYER_EXCLUDE)
     list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${excluded})
+    list(REMOVE_ITEM tests ${CMAKE_CURRENT_SOURCE_DIR}/${excluded})
   endforeach()
   list(TRANSFORM LAYER_DEPENDS PREPEND bitmar_)
   if(sources)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing. Usage: setup-system.sh build|test
+# Installs the Debian packages that are missing. Usage: setup-system.sh build|test|arm|riscv|wasm
 set -euo pipefail
 
 packages=(cmake ninja-build g++ pkg-config libjpeg62-turbo-dev libpng-dev libwebp-dev libpcre2-dev libcli11-dev
@@ -7,7 +7,10 @@ packages=(cmake ninja-build g++ pkg-config libjpeg62-turbo-dev libpng-dev libweb
 case "${1:-build}" in
   build) ;;
   test) packages+=(libgtest-dev libgmock-dev libbenchmark-dev libtomlplusplus-dev python3-venv) ;;
-  *) echo "usage: $0 build|test" >&2; exit 2 ;;
+  arm) packages+=(g++-aarch64-linux-gnu qemu-user-static) ;;
+  riscv) packages+=(g++-riscv64-linux-gnu qemu-user-static googletest) ;;
+  wasm) packages+=(python3-venv nodejs googletest) ;;
+  *) echo "usage: $0 build|test|arm|riscv|wasm" >&2; exit 2 ;;
 esac
 
 missing=()

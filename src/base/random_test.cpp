@@ -39,7 +39,7 @@ TEST(Random, BelowStaysBelowAndIsUniform) {
   constexpr int kDraws = 60000;
   std::array<int, kBound> counts{};
   for (int i = 0; i < kDraws; ++i) {
-    const std::uint64_t value = random.below(kBound);
+    const auto value = static_cast<std::size_t>(random.below(kBound));
     ASSERT_LT(value, kBound);
     ++counts[value];
   }

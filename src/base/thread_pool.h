@@ -12,7 +12,8 @@ namespace bitmar {
 
 class ThreadPool {
  public:
-  // `threads` counts the calling thread: 1 starts none. 0 is taken as 1.
+  // `threads` counts the calling thread: 1 starts none. 0 is taken as 1, and so is any number on a target without
+  // threads (WASI).
   explicit ThreadPool(std::size_t threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

@@ -1,6 +1,7 @@
 #include "io/atomic_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "io/test_support.h"
 
@@ -58,7 +59,7 @@ TEST(AtomicFile, NamesTheFileThatCannotBeCreated) {
 
 TEST(AtomicFile, RefusesToReplaceAFolder) {
   const TemporaryFolder folder;
-  std::filesystem::create_directory(folder.file("model"));
+  ASSERT_EQ(::mkdir(folder.file("model").c_str(), 0777), 0);
   auto file = AtomicFile::create(folder.file("model"));
   ASSERT_TRUE(file);
   const auto committed = file->commit();

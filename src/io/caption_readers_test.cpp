@@ -2,8 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include <filesystem>
-#include <fstream>
+#include "io/test_support.h"
 
 namespace bitmar {
 namespace {
@@ -15,13 +14,15 @@ using ::testing::HasSubstr;
 class CaptionReaders : public ::testing::Test {
  protected:
   std::string write(std::string_view text) const {
-    const auto path = std::filesystem::path(::testing::TempDir()) / "caption_readers_test.txt";
-    std::ofstream(path, std::ios::binary) << text;
-    return path.string();
+    testing::write_file(folder_.file("captions.txt"), text);
+    return folder_.file("captions.txt");
   }
   Result<std::vector<CaptionGroup>> read(std::string_view text, CaptionFormat format) const {
     return read_captions(write(text), format);
   }
+
+ private:
+  const testing::TemporaryFolder folder_;
 };
 
 TEST_F(CaptionReaders, GroupsByImageInOrderOfAppearance) {
@@ -72,7 +73,7 @@ TEST_F(CaptionReaders, MalformedRecordsNameFileAndLine) {
     const auto groups = read(text, format);
     ASSERT_FALSE(groups) << text;
     EXPECT_EQ(groups.error().code, ErrorCode::kInvalidFile);
-    EXPECT_THAT(groups.error().message, HasSubstr("caption_readers_test.txt:2: "));
+    EXPECT_THAT(groups.error().message, HasSubstr("captions.txt:2: "));
   }
 }
 

@@ -18,7 +18,7 @@ struct IsVector : std::false_type {};
 template <typename T>
 struct IsVector<std::vector<T>> : std::true_type {};
 
-constexpr std::uint64_t padding_after(std::uint64_t size) {
+constexpr std::size_t padding_after(std::size_t size) {
   return (gguf::kDefaultAlignment - size % gguf::kDefaultAlignment) % gguf::kDefaultAlignment;
 }
 

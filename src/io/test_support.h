@@ -3,11 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cstddef>
+#include <cstdio>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <memory>
 #include <random>
 #include <span>
 #include <string>
@@ -16,27 +19,43 @@
 
 namespace bitmar::testing {
 
+// By POSIX alone: WASI has no std::filesystem and no file streams.
+
+inline std::vector<std::string> names_in(const std::string& folder) {
+  const std::unique_ptr<DIR, decltype([](DIR* open) { ::closedir(open); })> open(::opendir(folder.c_str()));
+  std::vector<std::string> names;
+  if (!open) return names;
+  while (const dirent* entry = ::readdir(open.get())) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+  }
+  return names;
+}
+
+inline void remove_tree(const std::string& path) {
+  if (::unlink(path.c_str()) == 0) return;
+  for (const std::string& name : names_in(path)) remove_tree(path + '/' + name);
+  ::rmdir(path.c_str());
+}
+
 // A folder of its own, gone with all that it holds when the test ends.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
     std::random_device entropy;
-    path_ = std::filesystem::path(::testing::TempDir()) / ("bitmar-" + std::to_string(entropy()));
-    std::filesystem::create_directory(path_);
+    path_ = ::testing::TempDir() + "bitmar-" + std::to_string(entropy());
+    EXPECT_EQ(::mkdir(path_.c_str(), 0777), 0) << path_;
   }
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  ~TemporaryFolder() { remove_tree(path_); }
 
-  [[nodiscard]] std::string path() const { return path_.string(); }
-  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
-  [[nodiscard]] std::size_t entries() const {
-    const auto count = std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator());
-    return static_cast<std::size_t>(count);
-  }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] std::string file(const std::string& name) const { return path_ + '/' + name; }
+  [[nodiscard]] std::size_t entries() const { return names_in(path_).size(); }
 
  private:
-  std::filesystem::path path_;
+  std::string path_;
 };
 
 inline std::vector<std::byte> to_bytes(std::string_view text) {
@@ -44,15 +63,23 @@ inline std::vector<std::byte> to_bytes(std::string_view text) {
   return {view.begin(), view.end()};
 }
 
+using FileHandle = std::unique_ptr<std::FILE, decltype([](std::FILE* open) { std::fclose(open); })>;
+
+inline std::string read_text(const std::string& path) {
+  const FileHandle open(std::fopen(path.c_str(), "rb"));
+  EXPECT_TRUE(open) << path;
+  std::string text;
+  for (int byte = 0; open && (byte = std::getc(open.get())) != EOF;) text += static_cast<char>(byte);
+  return text;
+}
+
 inline std::vector<std::byte> read_file(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  EXPECT_TRUE(stream) << path;
-  const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-  return to_bytes(text);
+  return to_bytes(read_text(path));
 }
 
 inline void write_file(const std::string& path, std::string_view contents) {
-  std::ofstream(path, std::ios::binary) << contents;
+  const FileHandle open(std::fopen(path.c_str(), "wb"));
+  EXPECT_TRUE(open && std::fwrite(contents.data(), 1, contents.size(), open.get()) == contents.size()) << path;
 }
 
 inline std::string golden(const std::string& name) {

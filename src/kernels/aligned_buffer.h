@@ -61,13 +61,22 @@ class AlignedBuffer {
     memory_.reset();
     elements_ = nullptr;
     size_ = capacity_ = 0;
-    if (count > (std::numeric_limits<std::size_t>::max() - kAlignment) / sizeof(T)) throw std::bad_alloc();
+    if (count > (std::numeric_limits<std::size_t>::max() - kAlignment) / sizeof(T)) out_of_memory();
     std::size_t space = count * sizeof(T) + kAlignment;
     memory_.reset(std::calloc(space, 1));
-    if (memory_ == nullptr) throw std::bad_alloc();
+    if (memory_ == nullptr) out_of_memory();
     void* place = memory_.get();
     elements_ = static_cast<T*>(std::align(kAlignment, count * sizeof(T), place, space));
     capacity_ = count;
+  }
+
+  // Where there are no exceptions, `new` ends the program as well.
+  [[noreturn]] static void out_of_memory() {
+#if defined(__cpp_exceptions)
+    throw std::bad_alloc();
+#else
+    std::abort();
+#endif
   }
 
   struct Free {

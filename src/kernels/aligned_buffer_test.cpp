@@ -58,10 +58,12 @@ TEST(AlignedBuffer, ACopyHasMemoryOfItsOwn) {
   EXPECT_NE(first.data(), second.data());
 }
 
+#if defined(__cpp_exceptions)
 TEST(AlignedBuffer, SizesBeyondTheAddressSpaceAreOutOfMemory) {
   EXPECT_THROW(AlignedBuffer<double>(SIZE_MAX / 8), std::bad_alloc);
   EXPECT_THROW(AlignedBuffer<double>(SIZE_MAX), std::bad_alloc);
 }
+#endif
 
 }  // namespace
 }  // namespace bitmar

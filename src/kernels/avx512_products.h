@@ -20,13 +20,6 @@ struct Output {
   float* values;  // [tokens, rows]
 };
 
-BITMAR_TARGET __attribute__((noinline)) std::int32_t code_sum(const ActivationRows& x, std::size_t token) {
-  const std::size_t count = 2 * sum_blocks(x.stride);
-  std::int32_t sum = 0;
-  for (std::size_t i = 0; i < count; ++i) sum += x.column_sums[token * count + i];
-  return sum;
-}
-
 // Scales and stores the finished sums of 16 rows, as many as there are.
 BITMAR_TARGET inline void store_sums(const Output& out, std::size_t token, std::size_t row, __m512i sums,
                                      __m512 scale) {
@@ -47,7 +40,7 @@ BITMAR_TARGET inline void store_sums(const Output& out, std::size_t token, std::
 BITMAR_TARGET inline void store_tile(const Output& out, std::size_t token, std::size_t row, __m512i sum0, __m512i sum1,
                                      __m512i sum2, __m512i sum3) {
   const __m512 scale = _mm512_set1_ps(out.weights->scale * out.x->inverse_scales[token]);
-  const __m512i offset = _mm512_set1_epi32(code_sum(*out.x, token));
+  const __m512i offset = _mm512_set1_epi32(sum_of_codes(*out.x, token));
   store_sums(out, token, row, _mm512_sub_epi32(sum0, offset), scale);
   store_sums(out, token, row + 16, _mm512_sub_epi32(_mm512_srai_epi32(sum1, 2), offset), scale);
   store_sums(out, token, row + 32, _mm512_sub_epi32(_mm512_srai_epi32(sum2, 4), offset), scale);
@@ -209,7 +202,7 @@ BITMAR_TARGET __attribute__((noinline)) void panels_times_codes(const Output& ou
   __m512i sums[kCount][kPanels];
 #pragma GCC unroll 8
   for (std::size_t t = 0; t < kCount; ++t) {
-    const __m512i start = _mm512_set1_epi32(-128 * code_sum(*out.x, token + t));
+    const __m512i start = _mm512_set1_epi32(-128 * sum_of_codes(*out.x, token + t));
 #pragma GCC unroll 8
     for (std::size_t p = 0; p < kPanels; ++p) sums[t][p] = start;
   }

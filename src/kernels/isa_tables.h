@@ -12,5 +12,9 @@ const KernelTable* scalar_table();
 // Null where this build or this processor cannot run it.
 const KernelTable* avx2_table();
 const KernelTable* avx512_table();
+const KernelTable* neon_table();
+const KernelTable* neon_dotprod_table();
+const KernelTable* neon_i8mm_table();
+const KernelTable* wasm_table();
 
 }  // namespace bitmar

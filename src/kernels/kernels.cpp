@@ -16,11 +16,14 @@ namespace bitmar {
 namespace {
 
 struct Registry {
-  std::array<const Kernels*, 3> tables{};
+  std::array<const Kernels*, 7> tables{};
   std::size_t count = 0;
 
   Registry() {
-    for (const Kernels* table : {scalar_table(), avx2_table(), avx512_table()}) {  // slowest first
+    // Slowest first; one processor has those of one line at most, besides the scalar one.
+    for (const Kernels* table : {scalar_table(), avx2_table(), avx512_table(),               //
+                                 neon_table(), neon_dotprod_table(), neon_i8mm_table(),  //
+                                 wasm_table()}) {
       if (table != nullptr) tables[count++] = table;
     }
   }

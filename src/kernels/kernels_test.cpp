@@ -7,6 +7,10 @@
 #include <string>
 #include <vector>
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
 namespace bitmar {
 namespace {
 
@@ -56,6 +60,42 @@ TEST(Kernels, Avx512IsAvailableExactlyWhereTheProcessorHasVnni) {
   if (expected) {
     EXPECT_STREQ((*kernels)->name, "avx512vnni");
   }
+}
+#endif
+
+#if defined(__aarch64__)
+TEST(Kernels, NeonIsAlwaysAvailable) {
+  const auto kernels = select_kernels("neon");
+  ASSERT_TRUE(kernels.has_value()) << kernels.error().message;
+  EXPECT_STREQ((*kernels)->name, "neon");
+}
+#endif
+
+#if defined(__aarch64__) && defined(__linux__)
+TEST(Kernels, NeonDotprodIsAvailableExactlyWhereTheProcessorHasIt) {
+  const bool expected = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+  const auto kernels = select_kernels("neon-dotprod");
+  ASSERT_EQ(kernels.has_value(), expected);
+  if (expected) {
+    EXPECT_STREQ((*kernels)->name, "neon-dotprod");
+  }
+}
+
+TEST(Kernels, NeonI8mmIsAvailableExactlyWhereTheProcessorHasIt) {
+  const bool expected = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0 && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
+  const auto kernels = select_kernels("neon-i8mm");
+  ASSERT_EQ(kernels.has_value(), expected);
+  if (expected) {
+    EXPECT_STREQ((*kernels)->name, "neon-i8mm");
+  }
+}
+#endif
+
+#if defined(__wasm_simd128__)
+TEST(Kernels, WasmIsAvailableWhereTheBuildHasSimd) {
+  const auto kernels = select_kernels("wasm");
+  ASSERT_TRUE(kernels.has_value()) << kernels.error().message;
+  EXPECT_STREQ((*kernels)->name, "wasm");
 }
 #endif
 

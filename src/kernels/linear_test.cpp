@@ -12,6 +12,7 @@
 
 #include "base/random.h"
 #include "kernels/ternary_format.h"
+#include "kernels/test_support.h"
 
 namespace bitmar {
 namespace {
@@ -164,7 +165,7 @@ TEST_P(Linear, CanonicalBytesGiveTheSameMatrix) {
   for (const std::size_t columns : {0u, 1u, 7u, 128u, 129u, 768u}) {
     for (const std::size_t rows : {0u, 1u, 31u, 161u, 1283u}) {
       const Codes codes = random_codes(random, rows * columns, 1);
-      std::vector<std::uint8_t> canonical(ternary_packed_size(codes.size()));
+      std::vector<std::uint8_t> canonical(static_cast<std::size_t>(ternary_packed_size(codes.size())));
       ternary_pack(codes, canonical);
       const Floats bias = random_floats(random, rows);
       const Floats x = random_floats(random, 2 * columns);
@@ -352,7 +353,7 @@ TEST_P(Linear, MovedMatricesKeepWorking) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, Linear, testing::ValuesIn(available_kernels().begin(), available_kernels().end()),
-                         [](const auto& param_info) { return std::string(param_info.param->name); });
+                         isa_test_name);
 
 }  // namespace
 }  // namespace bitmar

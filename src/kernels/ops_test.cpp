@@ -7,10 +7,10 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <string>
 #include <vector>
 
 #include "base/random.h"
+#include "kernels/test_support.h"
 
 namespace bitmar {
 namespace {
@@ -293,7 +293,7 @@ TEST_P(Ops, EveryFunctionGivesTheBitsOfTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, Ops, testing::ValuesIn(available_kernels().begin(), available_kernels().end()),
-                         [](const auto& param_info) { return std::string(param_info.param->name); });
+                         isa_test_name);
 
 }  // namespace
 }  // namespace bitmar

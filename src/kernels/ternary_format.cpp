@@ -49,7 +49,7 @@ Result<void> ternary_unpack(std::span<const std::uint8_t> packed, std::span<std:
 Result<void> ternary_unpack_part(std::span<const std::uint8_t> packed, std::size_t first, std::span<std::int8_t> codes,
                                  std::string_view name) {
   assert(first % kDigits == 0);
-  const auto part = packed.subspan(first / kDigits, ternary_packed_size(codes.size()));
+  const auto part = packed.subspan(first / kDigits, static_cast<std::size_t>(ternary_packed_size(codes.size())));
   std::uint8_t largest = 0;
   for (const std::uint8_t byte : part) largest = std::max(largest, byte);
   if (largest >= kPackedValues) {

@@ -19,7 +19,7 @@ std::vector<std::int8_t> random_codes(std::size_t count, Random& random) {
 }
 
 std::vector<std::uint8_t> packed(const std::vector<std::int8_t>& codes) {
-  std::vector<std::uint8_t> bytes(ternary_packed_size(codes.size()));
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(ternary_packed_size(codes.size())));
   ternary_pack(codes, bytes);
   return bytes;
 }

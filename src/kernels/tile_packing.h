@@ -17,6 +17,14 @@ namespace {
   return (count + multiple - 1) / multiple * multiple;
 }
 
+// The sum of a token's codes: out of line, to keep its loop out of the products' registers.
+[[maybe_unused]] __attribute__((noinline)) std::int32_t sum_of_codes(const ActivationRows& x, std::size_t token) {
+  const std::size_t count = 2 * sum_blocks(x.stride);
+  std::int32_t sum = 0;
+  for (std::size_t i = 0; i < count; ++i) sum += x.column_sums[token * count + i];
+  return sum;
+}
+
 // Codes [column, column + 4) of a row; 0 beyond its end.
 [[maybe_unused]] inline std::uint32_t four_codes(const std::int8_t* row, std::size_t column, std::size_t columns) {
   std::uint32_t word = 0;
@@ -33,18 +41,19 @@ std::size_t ternary_packed_bytes(std::size_t rows, std::size_t columns) {
   return round_up(rows, 4 * kLanes) * round_up(columns, kColumnAlignment) / 4;
 }
 
-template <std::size_t kLanes>
+// kFlip: what every packed byte is combined with by exclusive or; 0x80 makes byte - 128, signed, of it.
+template <std::size_t kLanes, std::uint8_t kFlip = 0>
 void ternary_pack(const std::int8_t* codes, std::size_t rows, std::size_t columns, std::uint8_t* packed) {
   const std::size_t stride = round_up(columns, kColumnAlignment);
   for (std::size_t tile = 0; tile < rows; tile += 4 * kLanes) {
     for (std::size_t column = 0; column < stride; column += 4) {
       for (std::size_t lane = 0; lane < kLanes; ++lane) {
-        std::uint32_t word = 0;
+        std::uint32_t word = kFlip * 0x01010101u;
         for (std::size_t pair = 0; pair < 4; ++pair) {
           const std::size_t row = tile + pair * kLanes + lane;
           const std::uint32_t values = row < rows ? four_codes(codes + row * columns, column, columns) : 0;
           // Byte by byte: -1, 0, 1 are 3, 0, 1 modulo 4; plus 1 modulo 4 makes 0, 1, 2.
-          word |= (((values & 0x03030303u) + 0x01010101u) & 0x03030303u) << (2 * pair);
+          word ^= (((values & 0x03030303u) + 0x01010101u) & 0x03030303u) << (2 * pair);
         }
         std::memcpy(packed, &word, 4);
         packed += 4;

@@ -6,11 +6,11 @@
 #include <bit>
 #include <cmath>
 #include <numeric>
-#include <string>
 #include <vector>
 
 #include "base/random.h"
 #include "kernels/ops.h"
+#include "kernels/test_support.h"
 
 namespace bitmar {
 namespace {
@@ -153,7 +153,7 @@ TEST_P(Attend, ZeroValuesGiveZero) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, Attend, testing::ValuesIn(available_kernels().begin(), available_kernels().end()),
-                         [](const auto& param_info) { return std::string(param_info.param->name); });
+                         isa_test_name);
 
 TEST(AttentionRows, RowsOfTheRangeAreThoseThatWerePut) {
   Random random(3);

@@ -2,10 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include "io/test_support.h"
 
 namespace bitmar {
 namespace {
@@ -18,7 +19,7 @@ std::vector<float> read_values(std::istream& stream, std::size_t count) {
 }
 
 TEST(PositionEmbedding, ResamplesAsTorchDoes) {
-  std::ifstream file(BITMAR_SOURCE_DIR "/tests/goldens/model/positions.txt");
+  std::istringstream file(testing::read_text(BITMAR_SOURCE_DIR "/tests/goldens/model/positions.txt"));
   int grids = 0;
   for (std::string line; std::getline(file, line); ++grids) {
     std::istringstream numbers(line);

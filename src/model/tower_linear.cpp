@@ -24,7 +24,9 @@ Result<TowerLinear> TowerLinear::load(const TensorDecoder& tensors, const Tensor
     case TensorKind::kFloat32:
     case TensorKind::kFloat16: {
       BITMAR_TRY(const std::vector<float> values, tensors.floats(weight));
-      result.linear_ = FloatLinear(kernels, values, weight.shape[0], weight.shape[1], bias_values);
+      const auto rows = static_cast<std::size_t>(weight.shape[0]);  // rows * columns is values.size()
+      const auto columns = static_cast<std::size_t>(weight.shape[1]);
+      result.linear_ = FloatLinear(kernels, values, rows, columns, bias_values);
       break;
     }
   }

@@ -15,7 +15,7 @@ std::size_t whole_blocks(std::size_t rows) {
 }  // namespace
 
 Workspace::Workspace(const ModelConfig& config, std::size_t rows, std::size_t threads)
-    : quantized(rows, std::max<std::size_t>({config.width * 3ull, config.ffn_hidden})),
+    : quantized(rows, std::max(std::size_t{3} * config.width, std::size_t{config.ffn_hidden})),
       quantized_retrieved(rows, config.width),
       quantized_memory_query(rows, config.width),
       quantized_query(rows * config.heads, config.head_width()),

@@ -24,7 +24,7 @@ void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
 
 void* operator new(std::size_t size) {
   void* const memory = operator new(size, std::nothrow);
-  if (memory == nullptr) throw std::bad_alloc();
+  if (memory == nullptr) std::abort();  // not an exception: WASI has none
   return memory;
 }
 

@@ -51,7 +51,7 @@ std::size_t flip_bits(const Bytes& valid, std::size_t end, std::size_t count, st
   std::size_t accepted = 0;
   for (std::size_t flip = 0; flip < count; ++flip) {
     Bytes damaged = valid;
-    damaged[random.below(end)] ^= static_cast<std::byte>(1u << random.below(8));
+    damaged[static_cast<std::size_t>(random.below(end))] ^= static_cast<std::byte>(1u << random.below(8));
     if (read_metered(damaged, reader)) ++accepted;
   }
   return accepted;

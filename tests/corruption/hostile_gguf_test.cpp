@@ -1,6 +1,5 @@
 // A damaged model file: parsing, the config and every tensor.
 #include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <utility>
 
@@ -71,8 +70,8 @@ TEST(HostileGguf, ExtremesAtEveryOffsetOfTheHeader) {
 TEST(HostileGguf, AWholeModelCutAtEveryPercent) {
   const char* const named = std::getenv("BITMAR_MODEL");
   const std::string path = named != nullptr ? named : BITMAR_SOURCE_DIR "/models/bitmar-14m.gguf";
-  if (!std::filesystem::exists(path)) GTEST_SKIP() << "no " << path;
   const auto mapped = MappedFile::open(path);
+  if (!mapped && mapped.error().code == ErrorCode::kNotFound) GTEST_SKIP() << mapped.error().message;
   ASSERT_TRUE(mapped) << mapped.error().message;
   const auto whole = mapped->bytes();
   ASSERT_TRUE(read_metered(Bytes(whole.begin(), whole.end()), read_model));

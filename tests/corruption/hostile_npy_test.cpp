@@ -17,7 +17,7 @@ bool read_rows(const Bytes& bytes) {
   touch(file->bytes());
   EXPECT_LT(file->bytes().size(), bytes.size());
   if (file->shape().empty() || file->elements() == 0) return true;
-  std::vector<float> row(file->elements() / file->shape().front());
+  std::vector<float> row(static_cast<std::size_t>(file->elements() / file->shape().front()));
   for (std::uint64_t index = 0; index < file->shape().front(); ++index) {
     EXPECT_EQ(file->read_row(index, row).has_value(), is_float_type(file->type()));
   }

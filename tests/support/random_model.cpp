@@ -1,7 +1,6 @@
 #include "tests/support/random_model.h"
 
 #include <cmath>
-#include <cstdlib>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,13 +13,13 @@
 namespace bitmar::testing {
 namespace {
 
-std::vector<float> normals(std::uint64_t count, float mean, double deviation, Random& random) {
+std::vector<float> normals(std::size_t count, float mean, double deviation, Random& random) {
   std::vector<float> values(count);
   for (auto& value : values) value = mean + static_cast<float>(deviation * random.normal());
   return values;
 }
 
-std::vector<float> uniforms(std::uint64_t count, Random& random) {
+std::vector<float> uniforms(std::size_t count, Random& random) {
   std::vector<float> values(count);
   for (auto& value : values) value = static_cast<float>(random.uniform());
   return values;
@@ -28,12 +27,13 @@ std::vector<float> uniforms(std::uint64_t count, Random& random) {
 
 // Values of about the size that training gives them, so that every part of the model has a say in the logits.
 std::vector<float> plausible_values(const TensorSpec& spec, Random& random) {
+  const auto count = static_cast<std::size_t>(spec.elements());
   const bool norm = spec.name.find("norm") != std::string::npos;
-  if (norm && spec.name.ends_with(".weight")) return normals(spec.elements(), 1.0f, 0.2, random);
-  if (norm) return normals(spec.elements(), 0.0f, 0.1, random);
+  if (norm && spec.name.ends_with(".weight")) return normals(count, 1.0f, 0.2, random);
+  if (norm) return normals(count, 0.0f, 0.1, random);
   if (spec.name == "memory.read_sharpness") return {2.0f};
-  if (spec.name == "memory.usage") return uniforms(spec.elements(), random);
-  return normals(spec.elements(), 0.0f, 1.0, random);
+  if (spec.name == "memory.usage") return uniforms(count, random);
+  return normals(count, 0.0f, 1.0, random);
 }
 
 void add_tokenizer(const ModelConfig& config, GgufWriter& writer) {
@@ -86,13 +86,15 @@ std::vector<std::byte> random_model_file(const ModelConfig& config, std::uint64_
   write_config(config, writer);
   TensorEncoder encoder(writer);
   for (const auto& spec : tensor_table(config)) {
+    const auto count = static_cast<std::size_t>(spec.elements());
     if (spec.kind == TensorKind::kTernary) {
-      std::vector<std::int8_t> codes(spec.elements());
+      std::vector<std::int8_t> codes(count);
       for (auto& code : codes) code = static_cast<std::int8_t>(static_cast<int>(random.below(3)) - 1);
       encoder.ternary(spec, codes, static_cast<float>(1.2 / std::sqrt(static_cast<double>(spec.shape[1]))));
     } else if (spec.kind == TensorKind::kInt8Rows) {
-      const std::vector<float> values = normals(spec.elements(), 0.0f, 1.0, random);
-      encoder.int8_rows(spec, quantize_int8_rows(values, spec.shape[0], spec.shape[1]));
+      const auto rows = static_cast<std::size_t>(spec.shape[0]);
+      const std::vector<float> values = normals(count, 0.0f, 1.0, random);
+      encoder.int8_rows(spec, quantize_int8_rows(values, rows, count / rows));
     } else {
       encoder.floats(spec, plausible_values(spec, random));
     }
@@ -100,15 +102,6 @@ std::vector<std::byte> random_model_file(const ModelConfig& config, std::uint64_
   encoder.finish();
   add_tokenizer(config, writer);
   return writer.serialize();
-}
-
-std::shared_ptr<const Engine> random_engine(const ModelConfig& config, std::uint64_t seed) {
-  auto engine = Engine::parse(random_model_file(config, seed), "random.gguf");
-  if (!engine) {
-    fmt::print(stderr, "random_engine: {}\n", engine.error().message);
-    std::abort();
-  }
-  return *engine;
 }
 
 std::vector<std::uint32_t> random_tokens(const ModelConfig& config, std::size_t count, std::uint64_t seed) {

@@ -9,7 +9,10 @@
 #include <vector>
 
 #include "model/schema/config.h"
-#include "runtime/engine.h"
+
+namespace bitmar {
+class Engine;
+}
 
 namespace bitmar::testing {
 
@@ -21,6 +24,7 @@ namespace bitmar::testing {
 
 // A model file. The same config and seed give the same bytes.
 [[nodiscard]] std::vector<std::byte> random_model_file(const ModelConfig& config, std::uint64_t seed);
+// The engine of such a file; in bitmar_test_support, not in bitmar_model_support.
 [[nodiscard]] std::shared_ptr<const Engine> random_engine(const ModelConfig& config, std::uint64_t seed);
 
 // Token ids below the end of text.

@@ -45,13 +45,13 @@ inline ModelConfig tiny_config() {
   return config;
 }
 
-inline std::vector<float> random_floats(std::uint64_t count, Random& random) {
+inline std::vector<float> random_floats(std::size_t count, Random& random) {
   std::vector<float> values(count);
   for (auto& value : values) value = static_cast<float>(random.normal());
   return values;
 }
 
-inline std::vector<std::int8_t> random_codes(std::uint64_t count, Random& random) {
+inline std::vector<std::int8_t> random_codes(std::size_t count, Random& random) {
   std::vector<std::int8_t> codes(count);
   for (auto& code : codes) code = static_cast<std::int8_t>(static_cast<int>(random.below(3)) - 1);
   return codes;
@@ -62,12 +62,14 @@ inline void encode_random(const std::vector<TensorSpec>& table, std::uint64_t se
   Random random(seed);
   TensorEncoder encoder(writer);
   for (const auto& spec : table) {
+    const auto count = static_cast<std::size_t>(spec.elements());
     if (spec.kind == TensorKind::kTernary) {
-      encoder.ternary(spec, random_codes(spec.elements(), random), 0.01f + static_cast<float>(random.uniform()));
+      encoder.ternary(spec, random_codes(count, random), 0.01f + static_cast<float>(random.uniform()));
     } else if (spec.kind == TensorKind::kInt8Rows) {
-      encoder.int8_rows(spec, quantize_int8_rows(random_floats(spec.elements(), random), spec.shape[0], spec.shape[1]));
+      const auto rows = static_cast<std::size_t>(spec.shape[0]);
+      encoder.int8_rows(spec, quantize_int8_rows(random_floats(count, random), rows, count / rows));
     } else {
-      encoder.floats(spec, random_floats(spec.elements(), random));
+      encoder.floats(spec, random_floats(count, random));
     }
   }
   encoder.finish();

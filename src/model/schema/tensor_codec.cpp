@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/checked.h"
 #include "base/float16.h"
 #include "io/data_type.h"
 #include "kernels/ternary_format.h"
@@ -77,7 +78,7 @@ Result<std::vector<T>> ternary_column(const GgufFile& file, const char* key, std
 
 }  // namespace
 
-Int8Matrix quantize_int8_rows(std::span<const float> weights, std::uint64_t rows, std::uint64_t columns) {
+Int8Matrix quantize_int8_rows(std::span<const float> weights, std::size_t rows, std::size_t columns) {
   assert(weights.size() == rows * columns);
   Int8Matrix matrix{std::vector<std::int8_t>(weights.size()), std::vector<float>(rows), rows, columns};
   for (std::size_t row = 0; row < rows; ++row) {
@@ -100,7 +101,7 @@ Int8Matrix quantize_int8_rows(std::span<const float> weights, std::uint64_t rows
 
 void TensorEncoder::ternary(const TensorSpec& spec, std::span<const std::int8_t> codes, float scale) {
   assert(spec.kind == TensorKind::kTernary && spec.shape.size() == 2 && codes.size() == spec.elements());
-  std::vector<std::uint8_t> packed(ternary_packed_size(codes.size()));
+  std::vector<std::uint8_t> packed(static_cast<std::size_t>(ternary_packed_size(codes.size())));
   ternary_pack(codes, packed);
   writer_.add_tensor(spec.name, GgufType::kI8, {packed.size()}, std::as_bytes(std::span(packed)));
   names_.push_back(spec.name);
@@ -110,7 +111,7 @@ void TensorEncoder::ternary(const TensorSpec& spec, std::span<const std::int8_t>
 }
 
 void TensorEncoder::int8_rows(const TensorSpec& spec, const Int8Matrix& matrix) {
-  assert(spec.kind == TensorKind::kInt8Rows && spec.shape == (std::vector{matrix.rows, matrix.columns}));
+  assert(spec.kind == TensorKind::kInt8Rows && spec.shape == (std::vector<std::uint64_t>{matrix.rows, matrix.columns}));
   writer_.add_tensor(spec.name, GgufType::kI8, spec.shape, std::as_bytes(std::span(matrix.codes)));
   const auto scales = to_halves(matrix.scales);
   writer_.add_tensor(scale_name(spec.name), GgufType::kF16, {matrix.rows}, std::as_bytes(std::span(scales)));
@@ -168,9 +169,12 @@ Result<PackedTernaryMatrix> TensorDecoder::packed_ternary(const TensorSpec& spec
   }
   const std::uint64_t packed_shape[] = {ternary_packed_size(rows * columns)};
   BITMAR_TRY(const auto bytes, expect_tensor(file_, spec.name, GgufType::kI8, packed_shape));
+  if (!checked_cast<std::size_t>(rows * columns)) {
+    return fail(ErrorCode::kUnsupported, "{}: tensor '{}' does not fit the address space", file_.name(), spec.name);
+  }
   return PackedTernaryMatrix{{reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
-                             rows,
-                             columns,
+                             static_cast<std::size_t>(rows),
+                             static_cast<std::size_t>(columns),
                              scale,
                              fmt::format("{}: tensor '{}'", file_.name(), spec.name)};
 }
@@ -178,7 +182,7 @@ Result<PackedTernaryMatrix> TensorDecoder::packed_ternary(const TensorSpec& spec
 Result<TernaryMatrix> TensorDecoder::ternary(const TensorSpec& spec) const {
   BITMAR_TRY(const PackedTernaryMatrix packed, packed_ternary(spec));
   const auto& [bytes, rows, columns, scale, name] = packed;
-  TernaryMatrix matrix{std::vector<std::int8_t>(static_cast<std::size_t>(rows * columns)), rows, columns, scale};
+  TernaryMatrix matrix{std::vector<std::int8_t>(rows * columns), rows, columns, scale};
   BITMAR_TRY_VOID(ternary_unpack(bytes, matrix.codes, name));
   return matrix;
 }
@@ -186,8 +190,8 @@ Result<TernaryMatrix> TensorDecoder::ternary(const TensorSpec& spec) const {
 Result<Int8MatrixView> TensorDecoder::int8_rows_view(const TensorSpec& spec) const {
   assert(spec.kind == TensorKind::kInt8Rows && spec.shape.size() == 2);
   BITMAR_TRY(const auto bytes, expect_tensor(file_, spec.name, GgufType::kI8, spec.shape));
-  const std::uint64_t rows = spec.shape[0];
-  const std::uint64_t columns = spec.shape[1];
+  const auto rows = static_cast<std::size_t>(spec.shape[0]);  // their product is bytes.size()
+  const auto columns = static_cast<std::size_t>(spec.shape[1]);
   const std::uint64_t scale_shape[] = {rows};
   const std::string scales_tensor = scale_name(spec.name);
   BITMAR_TRY(auto scales, read_floats(file_, scales_tensor, GgufType::kF16, scale_shape));

@@ -5,6 +5,7 @@
 // an F16 tensor `<name>_scale` [rows].
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -20,16 +21,16 @@ namespace bitmar {
 // Decoded ternary matrix: what a kernel repacks, or a trainer compares.
 struct TernaryMatrix {
   std::vector<std::int8_t> codes;  // [rows * columns] in {-1, 0, 1}
-  std::uint64_t rows = 0;
-  std::uint64_t columns = 0;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
   float scale = 0.0f;  // gamma
 };
 
 // The same as the file holds it, five codes a byte (kernels/ternary_format.h): what is unpacked a block at a time.
 struct PackedTernaryMatrix {
   std::span<const std::uint8_t> packed;  // borrowed from the file
-  std::uint64_t rows = 0;
-  std::uint64_t columns = 0;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
   float scale = 0.0f;
   std::string name;  // file and tensor, for errors
 };
@@ -37,21 +38,21 @@ struct PackedTernaryMatrix {
 struct Int8Matrix {
   std::vector<std::int8_t> codes;  // [rows * columns]
   std::vector<float> scales;       // [rows], exactly representable in F16
-  std::uint64_t rows = 0;
-  std::uint64_t columns = 0;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
 };
 
 // The same with the codes where the file holds them.
 struct Int8MatrixView {
   std::span<const std::int8_t> codes;  // [rows * columns], borrowed from the file
   std::vector<float> scales;           // [rows]
-  std::uint64_t rows = 0;
-  std::uint64_t columns = 0;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
 };
 
 // Per-row int8: scale = F16(max|row| / 127), code = clip(round_half_even(w / scale), -127, 127); a row whose scale
 // rounds to 0 gets codes 0. The trainer's fake quantization computes the same.
-[[nodiscard]] Int8Matrix quantize_int8_rows(std::span<const float> weights, std::uint64_t rows, std::uint64_t columns);
+[[nodiscard]] Int8Matrix quantize_int8_rows(std::span<const float> weights, std::size_t rows, std::size_t columns);
 
 // Writes tensors in any order; finish() adds the ternary metadata arrays.
 class TensorEncoder {

@@ -1,0 +1,70 @@
+// The kernel table of ARM processors with dot products (Cortex-A55, A75, A76 and later).
+#include "kernels/isa_tables.h"
+
+#if defined(__aarch64__) && defined(__linux__)
+
+#include <arm_neon.h>
+#include <sys/auxv.h>
+
+#include "kernels/tile_packing.h"
+
+#define BITMAR_TARGET __attribute__((target("arch=armv8.2-a+dotprod")))
+#define BITMAR_DOT_TOKENS 5
+
+namespace bitmar::neon_dotprod {
+#include "kernels/neon_lanes.h"
+#include "kernels/quad_lanes.h"
+#include "kernels/neon_digits.h"
+#include "kernels/neon_dot_products.h"
+#include "kernels/quad_dots.h"
+#include "kernels/quad_linear.h"
+#include "kernels/lane_kernels.h"
+#include "kernels/lane_products.h"
+}  // namespace bitmar::neon_dotprod
+
+namespace bitmar {
+
+const KernelTable* neon_dotprod_table() {
+  static constexpr KernelTable kTable{
+      .name = "neon-dotprod",
+      .ternary_packed_bytes = ternary_packed_bytes<4>,
+      .ternary_pack = ternary_pack<4, 0x80>,
+      .int8_packed_bytes = int8_packed_bytes<16>,
+      .int8_pack = int8_pack<16, 0>,
+      .float_packed_bytes = float_packed_bytes,
+      .float_pack = float_pack,
+      .row_granule = 32,
+      .ternary_linear = neon_dotprod::ternary_linear,
+      .int8_linear = neon_dotprod::int8_linear,
+      .float_linear = neon_dotprod::float_linear,
+      .quantize_rows = neon_dotprod::quantize_rows,
+      .layer_norm_row = neon_dotprod::layer_norm_row,
+      .gelu = neon_dotprod::gelu,
+      .silu = neon_dotprod::silu,
+      .relu = neon_dotprod::relu,
+      .add = neon_dotprod::add_rows,
+      .multiply = neon_dotprod::multiply_rows,
+      .axpy = neon_dotprod::axpy,
+      .dequantize = neon_dotprod::dequantize,
+      .softmax = neon_dotprod::softmax,
+      .dot = neon_dotprod::dot,
+      .index_of_max = neon_dotprod::index_of_max,
+      .attend = neon_dotprod::attend,
+      .rotate = neon_dotprod::rotate,
+  };
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0 ? &kTable : nullptr;
+}
+
+}  // namespace bitmar
+
+#else
+
+namespace bitmar {
+
+const KernelTable* neon_dotprod_table() {
+  return nullptr;
+}
+
+}  // namespace bitmar
+
+#endif

@@ -1,0 +1,72 @@
+// The kernel table of ARM processors with 8-bit matrix products (Cortex-A510, A710, Neoverse V1 and later).
+#include "kernels/isa_tables.h"
+
+#if defined(__aarch64__) && defined(__linux__)
+
+#include <arm_neon.h>
+#include <sys/auxv.h>
+
+#include "kernels/tile_packing.h"
+
+#define BITMAR_TARGET __attribute__((target("arch=armv8.2-a+dotprod+i8mm")))
+#define BITMAR_DOT_TOKENS 6
+
+namespace bitmar::neon_i8mm {
+#include "kernels/neon_lanes.h"
+#include "kernels/quad_lanes.h"
+#include "kernels/neon_digits.h"
+#include "kernels/neon_dot_products.h"
+#include "kernels/neon_matrix_products.h"
+#include "kernels/quad_dots.h"
+#include "kernels/quad_linear.h"
+#include "kernels/lane_kernels.h"
+#include "kernels/lane_products.h"
+}  // namespace bitmar::neon_i8mm
+
+namespace bitmar {
+
+const KernelTable* neon_i8mm_table() {
+  static constexpr KernelTable kTable{
+      .name = "neon-i8mm",
+      .ternary_packed_bytes = ternary_packed_bytes<4>,
+      .ternary_pack = ternary_pack<4, 0x80>,
+      .int8_packed_bytes = int8_packed_bytes<16>,
+      .int8_pack = int8_pack<16, 0>,
+      .float_packed_bytes = float_packed_bytes,
+      .float_pack = float_pack,
+      .row_granule = 32,
+      .ternary_linear = neon_i8mm::ternary_linear,
+      .int8_linear = neon_i8mm::int8_linear,
+      .float_linear = neon_i8mm::float_linear,
+      .quantize_rows = neon_i8mm::quantize_rows,
+      .layer_norm_row = neon_i8mm::layer_norm_row,
+      .gelu = neon_i8mm::gelu,
+      .silu = neon_i8mm::silu,
+      .relu = neon_i8mm::relu,
+      .add = neon_i8mm::add_rows,
+      .multiply = neon_i8mm::multiply_rows,
+      .axpy = neon_i8mm::axpy,
+      .dequantize = neon_i8mm::dequantize,
+      .softmax = neon_i8mm::softmax,
+      .dot = neon_i8mm::dot,
+      .index_of_max = neon_i8mm::index_of_max,
+      .attend = neon_i8mm::attend,
+      .rotate = neon_i8mm::rotate,
+  };
+  const bool runs = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0 && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
+  return runs ? &kTable : nullptr;
+}
+
+}  // namespace bitmar
+
+#else
+
+namespace bitmar {
+
+const KernelTable* neon_i8mm_table() {
+  return nullptr;
+}
+
+}  // namespace bitmar
+
+#endif
