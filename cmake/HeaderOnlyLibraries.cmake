@@ -31,8 +31,8 @@ if(BITMAR_TESTS)
       GTEST_HAS_DEATH_TEST=0)
   endif()
   add_library(GTest::gmock ALIAS bitmar_googletest)
-  # As a source: WASI's start code refers to main() weakly, which does not fetch it from an archive.
-  add_library(bitmar_googletest_main INTERFACE)
-  target_sources(bitmar_googletest_main INTERFACE ${BITMAR_GOOGLETEST}/googletest/src/gtest_main.cc)
+  # An object: WASI's start code refers to main() weakly, which does not fetch it from an archive.
+  add_library(bitmar_googletest_main OBJECT ${BITMAR_GOOGLETEST}/googletest/src/gtest_main.cc)
+  target_link_libraries(bitmar_googletest_main PUBLIC bitmar_googletest)
   add_library(GTest::gtest_main ALIAS bitmar_googletest_main)
 endif()
