@@ -5,9 +5,9 @@
 
 #include <immintrin.h>
 
-#include "kernels/tile_packing.h"
 #include "kernels/avx2_lanes.h"
 #include "kernels/avx2_products.h"
+#include "kernels/tile_packing.h"
 
 namespace bitmar::avx2 {
 #include "kernels/lane_kernels.h"

@@ -23,8 +23,12 @@ BITMAR_TARGET inline __m256i first_lanes(int count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-BITMAR_TARGET inline Floats zeros() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
-BITMAR_TARGET inline Floats spread(float value) { return {_mm256_set1_ps(value), _mm256_set1_ps(value)}; }
+BITMAR_TARGET inline Floats zeros() {
+  return {_mm256_setzero_ps(), _mm256_setzero_ps()};
+}
+BITMAR_TARGET inline Floats spread(float value) {
+  return {_mm256_set1_ps(value), _mm256_set1_ps(value)};
+}
 BITMAR_TARGET inline Floats load(const float* values) {
   return {_mm256_loadu_ps(values), _mm256_loadu_ps(values + 8)};
 }
@@ -77,7 +81,9 @@ BITMAR_TARGET inline Floats where_not_below(Floats value, Floats x, Floats bound
 BITMAR_TARGET inline Ints to_ints(Floats integral) {
   return {_mm256_cvtps_epi32(integral.low), _mm256_cvtps_epi32(integral.high)};
 }
-BITMAR_TARGET inline Floats to_floats(Ints v) { return {_mm256_cvtepi32_ps(v.low), _mm256_cvtepi32_ps(v.high)}; }
+BITMAR_TARGET inline Floats to_floats(Ints v) {
+  return {_mm256_cvtepi32_ps(v.low), _mm256_cvtepi32_ps(v.high)};
+}
 BITMAR_TARGET inline __m256 add_exponent(__m256 value, __m256i exponent) {
   return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(value), _mm256_slli_epi32(exponent, 23)));
 }
@@ -88,7 +94,9 @@ BITMAR_TARGET inline __m128 four_sums(Floats v) {
   const __m256 eight = _mm256_add_ps(v.low, v.high);
   return _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
 }
-BITMAR_TARGET inline void fold_to_four(Floats v, float* four) { _mm_storeu_ps(four, four_sums(v)); }
+BITMAR_TARGET inline void fold_to_four(Floats v, float* four) {
+  _mm_storeu_ps(four, four_sums(v));
+}
 BITMAR_TARGET inline float sum_lanes(Floats v) {
   const __m128 four = four_sums(v);
   const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));

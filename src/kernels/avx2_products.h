@@ -50,7 +50,7 @@ struct Output {
 
 // The last rows of a matrix, fewer than eight; out of line, to keep its masks out of everyone's registers.
 BITMAR_TARGET __attribute__((noinline)) void store_last_rows(const Output& out, std::size_t token, std::size_t row,
-                                                           __m256 result) {
+                                                             __m256 result) {
   if (row >= out.row_end) return;
   const std::size_t count = out.row_end - row;
   if (out.weights->bias != nullptr) result = _mm256_add_ps(result, load_lanes(out.weights->bias + row, count));
@@ -144,7 +144,7 @@ struct Block {
 };
 
 BITMAR_TARGET inline void finish_rows(const Output& out, const Block& block, std::size_t token, std::size_t row,
-                                    __m256i sums) {
+                                      __m256i sums) {
   if (row >= out.row_end) return;
   float* waiting = out.values + token * out.weights->rows + row;
   const std::size_t count = out.row_end - row;
@@ -160,8 +160,8 @@ BITMAR_TARGET inline void finish_rows(const Output& out, const Block& block, std
 // holds each token's four bytes to begin with, `results` takes the int32 sums, [token, 2, 8].
 template <std::size_t kTokens>
 BITMAR_TARGET __attribute__((noinline)) void multiply_block(const std::uint8_t* codes, std::size_t groups,
-                                                          const std::int8_t* x, std::size_t stride,
-                                                          const std::int32_t* starts, __m256i* results) {
+                                                            const std::int8_t* x, std::size_t stride,
+                                                            const std::int32_t* starts, __m256i* results) {
   __m256i sums[kTokens][2];
 #pragma GCC unroll 6
   for (std::size_t t = 0; t < kTokens; ++t) sums[t][0] = sums[t][1] = _mm256_set1_epi32(starts[t]);
@@ -243,7 +243,7 @@ BITMAR_TARGET void tile_times_tokens(const Output& out, const std::uint8_t* tile
 }
 
 BITMAR_TARGET void ternary_linear(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
-                                std::size_t row_end, float* out) {
+                                  std::size_t row_end, float* out) {
   // From this many tokens on, unpacking once for all of them is cheaper.
   constexpr std::size_t kUnpackTokens = 3;
   const Output output{weights, x, row_end, out};
@@ -310,7 +310,7 @@ BITMAR_TARGET void int8_rows_times_tokens(const Int8Job& job, std::size_t row, s
 }
 
 BITMAR_TARGET void int8_linear(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
-                             std::size_t row_end, float* out) {
+                               std::size_t row_end, float* out) {
   const Int8Job job{weights, x, row_end, out};
   for (std::size_t row = row_begin; row < row_end; row += kInt8Panel) {
     std::size_t token = 0;

@@ -9,9 +9,9 @@
 
 #include <immintrin.h>
 
-#include "kernels/tile_packing.h"
 #include "kernels/avx512_lanes.h"
 #include "kernels/avx512_products.h"
+#include "kernels/tile_packing.h"
 
 namespace bitmar::avx512 {
 #include "kernels/lane_kernels.h"

@@ -18,31 +18,57 @@ BITMAR_TARGET inline __mmask16 first_lanes(std::size_t count) {
   return static_cast<__mmask16>((1u << count) - 1u);
 }
 
-BITMAR_TARGET inline Floats zeros() { return _mm512_setzero_ps(); }
-BITMAR_TARGET inline Floats spread(float value) { return _mm512_set1_ps(value); }
-BITMAR_TARGET inline Floats load(const float* values) { return _mm512_loadu_ps(values); }
+BITMAR_TARGET inline Floats zeros() {
+  return _mm512_setzero_ps();
+}
+BITMAR_TARGET inline Floats spread(float value) {
+  return _mm512_set1_ps(value);
+}
+BITMAR_TARGET inline Floats load(const float* values) {
+  return _mm512_loadu_ps(values);
+}
 BITMAR_TARGET inline Floats load_first(const float* values, std::size_t count) {
   return _mm512_maskz_loadu_ps(first_lanes(count), values);
 }
-BITMAR_TARGET inline void store(float* values, Floats v) { _mm512_storeu_ps(values, v); }
+BITMAR_TARGET inline void store(float* values, Floats v) {
+  _mm512_storeu_ps(values, v);
+}
 BITMAR_TARGET inline void store_first(float* values, std::size_t count, Floats v) {
   _mm512_mask_storeu_ps(values, first_lanes(count), v);
 }
-BITMAR_TARGET inline Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
-BITMAR_TARGET inline Floats sub(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
-BITMAR_TARGET inline Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
-BITMAR_TARGET inline Floats div(Floats a, Floats b) { return _mm512_div_ps(a, b); }
-BITMAR_TARGET inline Floats max(Floats a, Floats b) { return _mm512_max_ps(a, b); }
-BITMAR_TARGET inline Floats min(Floats a, Floats b) { return _mm512_min_ps(a, b); }
-BITMAR_TARGET inline Floats magnitude(Floats a) { return _mm512_abs_ps(a); }
+BITMAR_TARGET inline Floats add(Floats a, Floats b) {
+  return _mm512_add_ps(a, b);
+}
+BITMAR_TARGET inline Floats sub(Floats a, Floats b) {
+  return _mm512_sub_ps(a, b);
+}
+BITMAR_TARGET inline Floats mul(Floats a, Floats b) {
+  return _mm512_mul_ps(a, b);
+}
+BITMAR_TARGET inline Floats div(Floats a, Floats b) {
+  return _mm512_div_ps(a, b);
+}
+BITMAR_TARGET inline Floats max(Floats a, Floats b) {
+  return _mm512_max_ps(a, b);
+}
+BITMAR_TARGET inline Floats min(Floats a, Floats b) {
+  return _mm512_min_ps(a, b);
+}
+BITMAR_TARGET inline Floats magnitude(Floats a) {
+  return _mm512_abs_ps(a);
+}
 BITMAR_TARGET inline Floats round_even(Floats a) {
   return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 BITMAR_TARGET inline Floats where_not_below(Floats value, Floats x, Floats bound) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, bound, _CMP_GE_OQ), value);
 }
-BITMAR_TARGET inline Ints to_ints(Floats integral) { return _mm512_cvtps_epi32(integral); }
-BITMAR_TARGET inline Floats to_floats(Ints v) { return _mm512_cvtepi32_ps(v); }
+BITMAR_TARGET inline Ints to_ints(Floats integral) {
+  return _mm512_cvtps_epi32(integral);
+}
+BITMAR_TARGET inline Floats to_floats(Ints v) {
+  return _mm512_cvtepi32_ps(v);
+}
 BITMAR_TARGET inline Floats add_exponent(Floats value, Ints exponent) {
   return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(value), _mm512_slli_epi32(exponent, 23)));
 }
@@ -50,7 +76,9 @@ BITMAR_TARGET inline __m128 four_sums(Floats v) {
   const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
   return _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
 }
-BITMAR_TARGET inline void fold_to_four(Floats v, float* four) { _mm_storeu_ps(four, four_sums(v)); }
+BITMAR_TARGET inline void fold_to_four(Floats v, float* four) {
+  _mm_storeu_ps(four, four_sums(v));
+}
 BITMAR_TARGET inline float sum_lanes(Floats v) {
   const __m128 four = four_sums(v);
   const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
@@ -62,7 +90,9 @@ BITMAR_TARGET inline float max_lanes(Floats v) {
   const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
-BITMAR_TARGET inline unsigned any_equal(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+BITMAR_TARGET inline unsigned any_equal(Floats a, Floats b) {
+  return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
+}
 BITMAR_TARGET inline Floats widen_codes(const std::int8_t* codes, std::size_t count) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(first_lanes(count), codes)));
 }
@@ -76,8 +106,8 @@ BITMAR_TARGET inline __m512i broadcast4(const void* bytes) {
   return _mm512_set1_epi32(word);
 }
 
-// sum += codes * x, unsigned by signed. One piece of assembly, because GCC 12 otherwise keeps a second copy of sums, and
-// loads an operand again for each use.
+// sum += codes * x, unsigned by signed. One piece of assembly, because GCC 12 otherwise keeps a second copy of sums,
+// and loads an operand again for each use.
 BITMAR_TARGET inline void multiply_add(__m512i& sum, __m512i codes, __m512i x) {
   asm("vpdpbusd %[x], %[codes], %[sum]" : [sum] "+v"(sum) : [codes] "v"(codes), [x] "v"(x));
 }

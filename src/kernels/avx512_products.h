@@ -1,8 +1,8 @@
 // Integer products on AVX-512 VNNI: `vpdpbusd` adds four products of unsigned by signed bytes to each 32-bit lane. For
 // avx512.cpp only; the layouts are those of tile_packing.h with 16 lanes.
 //
-// Ternary codes are used where they lie in their byte: a bit pair p is 4^p times too large, which one exact shift of the
-// finished sum takes back. Codes are value + 1, so the sum of the activations is subtracted at last.
+// Ternary codes are used where they lie in their byte: a bit pair p is 4^p times too large, which one exact shift of
+// the finished sum takes back. Codes are value + 1, so the sum of the activations is subtracted at last.
 #pragma once
 
 namespace bitmar::avx512 {
@@ -168,7 +168,8 @@ BITMAR_TARGET __attribute__((noinline)) void tile_times_tokens(const Output& out
     }
   }
 #pragma GCC unroll 8
-  for (std::size_t t = 0; t < kCount; ++t) store_tile(out, token + t, row, sums[t][0], sums[t][1], sums[t][2], sums[t][3]);
+  for (std::size_t t = 0; t < kCount; ++t)
+    store_tile(out, token + t, row, sums[t][0], sums[t][1], sums[t][2], sums[t][3]);
 }
 
 template <std::size_t kCount>
@@ -194,8 +195,7 @@ BITMAR_TARGET void ternary_linear(const PackedMatrix* weights, const ActivationR
 
 // Int8 codes lie as code + 128, unsigned; sums start at minus 128 times that of the activations.
 template <std::size_t kCount, std::size_t kPanels>
-BITMAR_TARGET __attribute__((noinline)) void panels_times_codes(const Output& out, std::size_t row,
-                                                                std::size_t token) {
+BITMAR_TARGET __attribute__((noinline)) void panels_times_codes(const Output& out, std::size_t row, std::size_t token) {
   const std::size_t stride = out.x->stride;
   const std::uint8_t* panel = out.weights->data + row * stride;
   const std::int8_t* codes = out.x->codes + token * stride;

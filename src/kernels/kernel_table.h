@@ -4,8 +4,8 @@
 //
 // Every function gives the same bits on every instruction set, with any number of threads and in any batch: integer
 // sums are exact, and float code uses single IEEE operations (no fused multiply-add) in one fixed order, sums in 16
-// lanes (element i in lane i mod 16, ascending; then lanes i and i + 8, i + 4, i + 2, i + 1 are added), those of norms in
-// 64 (then lanes i and i + 32, i + 16 first).
+// lanes (element i in lane i mod 16, ascending; then lanes i and i + 8, i + 4, i + 2, i + 1 are added), those of norms
+// in 64 (then lanes i and i + 32, i + 16 first).
 #pragma once
 
 #include <cstddef>
@@ -48,7 +48,8 @@ struct PackedMatrix {
 
 // Rows of one head in an attention cache, and the query that meets them. Rows stand in blocks of 16 for the products
 // with keys and of 4 for those with values; rows of a block outside [begin, end) may hold anything finite. Scales are
-// those of quantize_rows. key_width: width rounded up to a multiple of 4; value_width: to one of 16; zeros beyond width.
+// those of quantize_rows. key_width: width rounded up to a multiple of 4; value_width: to one of 16; zeros beyond
+// width.
 struct AttentionRange {
   const std::int8_t* query;   // [key_width]
   float query_scale;          // the query's own, times 1 / sqrt(width)
@@ -93,8 +94,8 @@ struct KernelTable {
   void (*float_linear)(const PackedMatrix* weights, const float* x, std::size_t tokens, std::size_t row_begin,
                        std::size_t row_end, float* out);
 
-  // The largest of ternary_linear's outputs in [row_begin, row_end), not empty, for one token and no bias, and the lowest
-  // row that has it; the outputs are not stored.
+  // The largest of ternary_linear's outputs in [row_begin, row_end), not empty, for one token and no bias, and the
+  // lowest row that has it; the outputs are not stored.
   float (*ternary_largest)(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
                            std::size_t row_end, std::size_t* row);
 

@@ -1,16 +1,10 @@
 #include "kernels/kernels.h"
 
-#include <algorithm>
 #include <array>
-#include <bit>
-#include <cstdint>
 #include <cstdlib>
 #include <string>
-#include <vector>
 
-#include "base/random.h"
 #include "kernels/isa_tables.h"
-#include "kernels/linear.h"
 
 namespace bitmar {
 namespace {
@@ -21,7 +15,7 @@ struct Registry {
 
   Registry() {
     // Slowest first; one processor has those of one line at most, besides the scalar one.
-    for (const Kernels* table : {scalar_table(), avx2_table(), avx512_table(),               //
+    for (const Kernels* table : {scalar_table(), avx2_table(), avx512_table(),           //
                                  neon_table(), neon_dotprod_table(), neon_i8mm_table(),  //
                                  wasm_table()}) {
       if (table != nullptr) tables[count++] = table;
@@ -38,43 +32,6 @@ std::string available_names() {
   return names;
 }
 
-// Bit for bit, so that a difference in the sign of zero counts too.
-bool same_bits(std::span<const float> a, std::span<const float> b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](float x, float y) {
-    return std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y);
-  });
-}
-
-std::int8_t random_code(Random& random, int limit) {
-  return static_cast<std::int8_t>(static_cast<int>(random.below(static_cast<std::uint64_t>(2 * limit + 1))) - limit);
-}
-
-struct LinearResults {
-  std::vector<float> ternary;  // [tokens, rows]
-  std::vector<float> int8;     // [tokens, rows]
-};
-
-// One tile shape through both integer kernels. Unit scales make every output the int32 sum itself: below 2^24 in size,
-// so exact in a float.
-LinearResults run_tile(const Kernels& kernels, std::size_t rows, std::size_t columns, std::size_t tokens) {
-  Random random(rows * 1000003 + columns * 101 + tokens);
-  std::vector<std::int8_t> ternary(rows * columns);
-  std::vector<std::int8_t> int8(rows * columns);
-  std::vector<float> x(tokens * columns);
-  for (auto& code : ternary) code = random_code(random, 1);
-  for (auto& code : int8) code = random_code(random, 127);
-  for (auto& value : x) value = static_cast<float>(random_code(random, 127));
-  for (std::size_t t = 0; t < tokens; ++t) x[t * columns] = 127.0f;  // the maximum: every scale is 1
-
-  QuantizedActivations quantized;
-  quantize_activations(kernels, {x, tokens, columns}, quantized);
-  const std::vector<float> ones(rows, 1.0f);
-  LinearResults results{std::vector<float>(tokens * rows), std::vector<float>(tokens * rows)};
-  TernaryLinear(kernels, ternary, rows, columns, 1.0f).apply(quantized, {results.ternary, tokens, rows}, nullptr);
-  Int8Linear(kernels, int8, rows, columns, ones).apply(quantized, {results.int8, tokens, rows}, nullptr);
-  return results;
-}
-
 }  // namespace
 
 const Kernels& scalar_kernels() {
@@ -84,23 +41,6 @@ const Kernels& scalar_kernels() {
 std::span<const Kernels* const> available_kernels() {
   static const Registry registry;
   return std::span(registry.tables).first(registry.count);
-}
-
-Result<void> self_test(const Kernels& kernels) {
-  struct Shape {
-    std::size_t rows, columns, tokens;
-  };
-  for (const auto& [rows, columns, tokens] : {Shape{33, 129, 1}, Shape{97, 37, 7}, Shape{8, 520, 2}}) {
-    const LinearResults actual = run_tile(kernels, rows, columns, tokens);
-    const LinearResults expected = run_tile(scalar_kernels(), rows, columns, tokens);
-    if (!same_bits(actual.ternary, expected.ternary) || !same_bits(actual.int8, expected.int8)) {
-      return fail(ErrorCode::kUnsupported,
-                  "the {} kernels differ from the scalar ones on a {}x{} matrix: this build or processor is faulty "
-                  "(BITMAR_ISA=scalar avoids them)",
-                  kernels.name, rows, columns);
-    }
-  }
-  return {};
 }
 
 Result<const Kernels*> select_kernels(std::string_view isa) {

@@ -1,4 +1,4 @@
-// Which instruction set the kernels use. Every table gives the same integers; scalar always runs.
+// Which instruction set the kernels use. Every table gives the same bits; scalar always runs.
 //
 //   BITMAR_TRY(const Kernels* kernels, default_kernels());          // the best here, or what BITMAR_ISA names
 //   const TernaryLinear head(*kernels, codes, rows, columns, scale);
@@ -27,7 +27,7 @@ using Kernels = KernelTable;
 // select_kernels with the value of the environment variable BITMAR_ISA (unset or empty: the best).
 [[nodiscard]] Result<const Kernels*> default_kernels();
 
-// Compares a table's integer kernels with scalar on a few small tiles, bit for bit; an error on any difference, so
+// Compares a table with scalar on a few small tiles and pieces, bit for bit; an error on any difference, so
 // that a broken build or processor never produces wrong text.
 [[nodiscard]] Result<void> self_test(const Kernels& kernels);
 

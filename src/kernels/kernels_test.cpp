@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -160,6 +161,22 @@ TEST(Kernels, SelfTestRefusesATernaryTableThatIsOffByOne) {
   const auto result = self_test(broken);
   ASSERT_FALSE(result.has_value());
   EXPECT_THAT(result.error().message, testing::HasSubstr("broken"));
+}
+
+TEST(Kernels, SelfTestRefusesFloatsThatAreOffByTheLastPlace) {
+  Kernels broken = scalar_kernels();
+  broken.gelu = [](const float* x, std::size_t count, float* out) {
+    scalar_kernels().gelu(x, count, out);
+    out[count - 1] = std::nextafter(out[count - 1], 1.0f);
+  };
+  EXPECT_FALSE(self_test(broken).has_value());
+  broken = scalar_kernels();
+  broken.attend = [](const AttentionRange* ranges, std::size_t count, std::size_t width, float* scratch, float* out,
+                     float* probabilities) {
+    scalar_kernels().attend(ranges, count, width, scratch, out, probabilities);
+    out[0] = std::nextafter(out[0], 1.0f);
+  };
+  EXPECT_FALSE(self_test(broken).has_value());
 }
 
 TEST(Kernels, SelfTestRefusesAnInt8TableThatSaturates) {

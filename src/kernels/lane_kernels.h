@@ -1,6 +1,6 @@
-// The FP32 kernels on rows, written once on vectors of 16 lanes. Each instruction set's file defines its lanes (listed below) in
-// its own namespace and BITMAR_TARGET, the attribute that allows its instructions, and then includes this text there:
-// everything has internal linkage, so no two instruction sets share a compiled function.
+// The FP32 kernels on rows, written once on vectors of 16 lanes. Each instruction set's file defines its lanes (listed
+// below) in its own namespace and BITMAR_TARGET, the attribute that allows its instructions, and then includes this
+// text there: everything has internal linkage, so no two instruction sets share a compiled function.
 //
 // Every operation is a single IEEE one (no fused multiply-add) and sums run in one order: element i goes to lane
 // i mod 16, ascending, then sum_lanes. So all instruction sets give the same bits; scalar.cpp says the same in loops.
@@ -26,8 +26,8 @@ BITMAR_TARGET inline std::size_t lanes_left(std::size_t count, std::size_t at) {
 }
 
 // e^x for x from kLowestExponent to 88: 2^n e^r with |r| <= ln(2) / 2 and e^r = 1 + r + r^2 P(r), P of degree 4
-// fitted for the least relative error (4e-9); within 3 units in the last place. Polynomials are evaluated in pairs, not by Horner's
-// rule, because it is the length of the chain that costs.
+// fitted for the least relative error (4e-9); within 3 units in the last place. Polynomials are evaluated in pairs, not
+// by Horner's rule, because it is the length of the chain that costs.
 constexpr float kLowestExponent = -87.3365f;
 
 BITMAR_TARGET inline Floats bounded_exponential(Floats x) {
@@ -70,9 +70,7 @@ struct Gelu {
 };
 
 struct Silu {
-  BITMAR_TARGET static inline Floats apply(Floats x) {
-    return div(x, add(spread(1.0f), exponential(sub(zeros(), x))));
-  }
+  BITMAR_TARGET static inline Floats apply(Floats x) { return div(x, add(spread(1.0f), exponential(sub(zeros(), x)))); }
 };
 
 struct Relu {

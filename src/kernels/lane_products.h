@@ -42,9 +42,9 @@ BITMAR_TARGET __attribute__((noinline)) void panels_times_tokens(const FloatJob&
     for (std::size_t p = 0; p < kPanels; ++p) {
       const std::size_t first = row + p * kLanes;
       const bool waiting = job.column != 0 && first < job.row_end;
-      sums[t][p] = waiting ? load_first(job.out + (token + t) * job.weights->rows + first,
-                                        lanes_left(job.row_end, first))
-                           : zeros();
+      sums[t][p] = waiting
+                       ? load_first(job.out + (token + t) * job.weights->rows + first, lanes_left(job.row_end, first))
+                       : zeros();
     }
   }
   for (std::size_t c = 0; c < job.column_count; ++c) {

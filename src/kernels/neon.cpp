@@ -10,14 +10,14 @@
 #define BITMAR_TARGET
 
 namespace bitmar::neon {
-#include "kernels/neon_lanes.h"
-#include "kernels/quad_lanes.h"
-#include "kernels/neon_digits.h"
-#include "kernels/neon_products.h"
-#include "kernels/quad_dots.h"
-#include "kernels/quad_linear.h"
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
+#include "kernels/neon_digits.h"
+#include "kernels/neon_lanes.h"
+#include "kernels/neon_products.h"
+#include "kernels/quad_dots.h"
+#include "kernels/quad_lanes.h"
+#include "kernels/quad_linear.h"
 }  // namespace bitmar::neon
 
 namespace bitmar {

@@ -4,8 +4,12 @@ namespace {
 
 using Bytes = int8x16_t;
 
-BITMAR_TARGET inline Bytes load_bytes(const std::int8_t* bytes) { return vld1q_s8(bytes); }
-BITMAR_TARGET inline Bytes load_bytes(const std::uint8_t* bytes) { return vreinterpretq_s8_u8(vld1q_u8(bytes)); }
+BITMAR_TARGET inline Bytes load_bytes(const std::int8_t* bytes) {
+  return vld1q_s8(bytes);
+}
+BITMAR_TARGET inline Bytes load_bytes(const std::uint8_t* bytes) {
+  return vreinterpretq_s8_u8(vld1q_u8(bytes));
+}
 
 // 0x8080 - w = high * 65536 + (middle + 128) * 256 + (low + 128): bytes 2, 1 and 0, the last two moved by 128.
 BITMAR_TARGET inline void digits_of_weights(std::uint8_t* block, IntQuad q0, IntQuad q1, IntQuad q2, IntQuad q3) {

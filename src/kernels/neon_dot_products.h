@@ -2,8 +2,9 @@
 // quad_linear.h ask for, as text for neon_dotprod.cpp and neon_i8mm.cpp.
 //
 // Ternary codes are used where they lie in their byte, a bit pair p 4^p times too large, as on AVX-512. The bytes are
-// packed with their highest bit flipped, so that as signed numbers they are 128 less, the highest pair 2 less. The whole
-// byte is multiplied instead of its lowest pair, which saves a mask: the other pairs' sums are subtracted from it.
+// packed with their highest bit flipped, so that as signed numbers they are 128 less, the highest pair 2 less. The
+// whole byte is multiplied instead of its lowest pair, which saves a mask: the other pairs' sums are subtracted from
+// it.
 
 namespace {
 
@@ -14,9 +15,15 @@ constexpr std::size_t kTernaryTokens = BITMAR_DOT_TOKENS;
 using DotSums = int32x4_t;
 using EightCodes = int8x8_t;
 
-BITMAR_TARGET inline DotSums no_sums() { return vdupq_n_s32(0); }
-BITMAR_TARGET inline IntQuad finished(DotSums sums) { return sums; }
-BITMAR_TARGET inline EightCodes eight_codes(const std::int8_t* codes) { return vld1_s8(codes); }
+BITMAR_TARGET inline DotSums no_sums() {
+  return vdupq_n_s32(0);
+}
+BITMAR_TARGET inline IntQuad finished(DotSums sums) {
+  return sums;
+}
+BITMAR_TARGET inline EightCodes eight_codes(const std::int8_t* codes) {
+  return vld1_s8(codes);
+}
 BITMAR_TARGET inline void add_products(DotSums& sums, Bytes first, Bytes second, EightCodes x) {
   sums = vdotq_lane_s32(vdotq_lane_s32(sums, first, x, 0), second, x, 1);
 }

@@ -12,14 +12,14 @@
 #define BITMAR_DOT_TOKENS 5
 
 namespace bitmar::neon_dotprod {
-#include "kernels/neon_lanes.h"
-#include "kernels/quad_lanes.h"
-#include "kernels/neon_digits.h"
-#include "kernels/neon_dot_products.h"
-#include "kernels/quad_dots.h"
-#include "kernels/quad_linear.h"
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
+#include "kernels/neon_digits.h"
+#include "kernels/neon_dot_products.h"
+#include "kernels/neon_lanes.h"
+#include "kernels/quad_dots.h"
+#include "kernels/quad_lanes.h"
+#include "kernels/quad_linear.h"
 }  // namespace bitmar::neon_dotprod
 
 namespace bitmar {

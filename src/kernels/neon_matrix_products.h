@@ -28,9 +28,9 @@ BITMAR_TARGET inline IntQuad sums_of_second(PairSums sums) {
 }
 
 template <std::size_t kTiles, std::size_t kCount>
-  requires(kTiles == 1 && kCount % 2 == 0)
-BITMAR_TARGET __attribute__((noinline)) void ternary_sums(const ActivationRows& x, const std::uint8_t* tile,
-                                                          std::size_t token, IntQuad (&results)[kTiles][kCount][4]) {
+requires(kTiles == 1 && kCount % 2 == 0) BITMAR_TARGET
+    __attribute__((noinline)) void ternary_sums(const ActivationRows& x, const std::uint8_t* tile, std::size_t token,
+                                                IntQuad (&results)[kTiles][kCount][4]) {
   constexpr std::size_t kPairs = kCount / 2;
   const std::int8_t* codes = x.codes + token * x.stride;
   PairSums sums[kPairs][4];
@@ -75,9 +75,9 @@ BITMAR_TARGET __attribute__((noinline)) void ternary_sums(const ActivationRows& 
 }
 
 template <std::size_t kCount>
-  requires(kCount % 2 == 0)
-BITMAR_TARGET __attribute__((noinline)) void int8_sums(const ActivationRows& x, const std::uint8_t* panel,
-                                                       std::size_t token, IntQuad (&results)[kCount][4]) {
+requires(kCount % 2 == 0) BITMAR_TARGET
+    __attribute__((noinline)) void int8_sums(const ActivationRows& x, const std::uint8_t* panel, std::size_t token,
+                                             IntQuad (&results)[kCount][4]) {
   constexpr std::size_t kPairs = kCount / 2;
   const std::int8_t* codes = x.codes + token * x.stride;
   PairSums sums[kPairs][4];

@@ -4,8 +4,8 @@
 // Ternary: value * activation fits eight bits, and `sadalp` adds such products by pairs to 16-bit sums. 128 groups of 4
 // columns fit: 128 * 2 * 127 = 32512. That is half the instructions of `smlal`, shared between two pipelines.
 //
-// Signed bytes: `smull` and `smlal` make a sum of two products in 16 bits, 2 * 128 * 127 = 32512, which `sadalp` adds by
-// pairs to 32-bit sums.
+// Signed bytes: `smull` and `smlal` make a sum of two products in 16 bits, 2 * 128 * 127 = 32512, which `sadalp` adds
+// by pairs to 32-bit sums.
 
 namespace {
 
@@ -23,8 +23,12 @@ struct EightCodes {
   int8x16_t first, second;
 };
 
-inline DotSums no_sums() { return {vdupq_n_s32(0), vdupq_n_s32(0)}; }
-inline IntQuad finished(DotSums sums) { return vpaddq_s32(sums.low, sums.high); }
+inline DotSums no_sums() {
+  return {vdupq_n_s32(0), vdupq_n_s32(0)};
+}
+inline IntQuad finished(DotSums sums) {
+  return vpaddq_s32(sums.low, sums.high);
+}
 
 // Four codes, repeated.
 inline int8x16_t four_times(const std::int8_t* codes) {
@@ -32,7 +36,9 @@ inline int8x16_t four_times(const std::int8_t* codes) {
   std::memcpy(&word, codes, sizeof word);
   return vreinterpretq_s8_s32(vdupq_n_s32(word));
 }
-inline EightCodes eight_codes(const std::int8_t* codes) { return {four_times(codes), four_times(codes + 4)}; }
+inline EightCodes eight_codes(const std::int8_t* codes) {
+  return {four_times(codes), four_times(codes + 4)};
+}
 
 inline void add_products(DotSums& sums, Bytes first, Bytes second, EightCodes x) {
   const int16x8_t low = vmull_s8(vget_low_s8(first), vget_low_s8(x.first));

@@ -68,10 +68,14 @@ std::size_t row_max_index(const Kernels& kernels, std::span<const float> values)
 void attend(const Kernels& kernels, std::span<const AttentionRange> ranges, std::span<float> scratch,
             std::span<float> out, std::span<float> probabilities) {
   assert(!ranges.empty());
-  assert(probabilities.empty() || (ranges.size() == 1 && ranges[0].begin == 0 && ranges[0].end == probabilities.size()));
-  assert(std::accumulate(ranges.begin(), ranges.end(), std::size_t{0}, [](std::size_t rows, const auto& range) {
-           return rows + (range.end - 1) / kAttentionBlock - range.begin / kAttentionBlock + 1;
-         }) * kAttentionBlock <= scratch.size());
+  assert(probabilities.empty() ||
+         (ranges.size() == 1 && ranges[0].begin == 0 && ranges[0].end == probabilities.size()));
+  assert(std::accumulate(ranges.begin(), ranges.end(), std::size_t{0},
+                         [](std::size_t rows, const auto& range) {
+                           return rows + (range.end - 1) / kAttentionBlock - range.begin / kAttentionBlock + 1;
+                         }) *
+             kAttentionBlock <=
+         scratch.size());
   kernels.attend(ranges.data(), ranges.size(), out.size(), scratch.data(), out.data(),
                  probabilities.empty() ? nullptr : probabilities.data());
 }

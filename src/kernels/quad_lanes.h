@@ -17,7 +17,9 @@ struct Ints {
   IntQuad q0, q1, q2, q3;
 };
 
-BITMAR_TARGET inline Floats zeros() { return {quad::zeros(), quad::zeros(), quad::zeros(), quad::zeros()}; }
+BITMAR_TARGET inline Floats zeros() {
+  return {quad::zeros(), quad::zeros(), quad::zeros(), quad::zeros()};
+}
 BITMAR_TARGET inline Floats spread(float value) {
   const Quad all = quad::spread(value);
   return {all, all, all, all};
@@ -87,7 +89,9 @@ BITMAR_TARGET inline Floats add_exponent(Floats value, Ints exponent) {
 BITMAR_TARGET inline Quad four_sums(Floats v) {
   return quad::add(quad::add(v.q0, v.q2), quad::add(v.q1, v.q3));
 }
-BITMAR_TARGET inline void fold_to_four(Floats v, float* four) { quad::store(four, four_sums(v)); }
+BITMAR_TARGET inline void fold_to_four(Floats v, float* four) {
+  quad::store(four, four_sums(v));
+}
 BITMAR_TARGET inline float sum_lanes(Floats v) {
   const Quad four = four_sums(v);
   const Quad two = quad::add(four, quad::upper_half(four));

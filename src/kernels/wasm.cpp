@@ -10,13 +10,13 @@
 #define BITMAR_TARGET
 
 namespace bitmar::wasm {
-#include "kernels/wasm_lanes.h"
-#include "kernels/quad_lanes.h"
-#include "kernels/wasm_products.h"
-#include "kernels/quad_dots.h"
-#include "kernels/quad_linear.h"
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
+#include "kernels/quad_dots.h"
+#include "kernels/quad_lanes.h"
+#include "kernels/quad_linear.h"
+#include "kernels/wasm_lanes.h"
+#include "kernels/wasm_products.h"
 }  // namespace bitmar::wasm
 
 namespace bitmar {

@@ -21,7 +21,9 @@ inline SplitBytes split(v128_t bytes) {
   return {wasm_i16x8_shr(wasm_i16x8_shl(bytes, 8), 8), wasm_i16x8_shr(bytes, 8)};
 }
 // Four codes, in every lane.
-inline SplitBytes four_codes_split(const std::int8_t* codes) { return split(wasm_v128_load32_splat(codes)); }
+inline SplitBytes four_codes_split(const std::int8_t* codes) {
+  return split(wasm_v128_load32_splat(codes));
+}
 
 struct EightCodes {
   SplitBytes first, second;
@@ -30,10 +32,18 @@ inline EightCodes eight_codes(const std::int8_t* codes) {
   return {four_codes_split(codes), four_codes_split(codes + 4)};
 }
 
-inline Bytes load_bytes(const void* bytes) { return wasm_v128_load(bytes); }
-inline DotSums no_sums() { return wasm_i32x4_const_splat(0); }
-inline IntQuad finished(DotSums sums) { return sums; }
-inline void add_dot(DotSums& sums, v128_t a, v128_t b) { sums = wasm_i32x4_add(sums, wasm_i32x4_dot_i16x8(a, b)); }
+inline Bytes load_bytes(const void* bytes) {
+  return wasm_v128_load(bytes);
+}
+inline DotSums no_sums() {
+  return wasm_i32x4_const_splat(0);
+}
+inline IntQuad finished(DotSums sums) {
+  return sums;
+}
+inline void add_dot(DotSums& sums, v128_t a, v128_t b) {
+  sums = wasm_i32x4_add(sums, wasm_i32x4_dot_i16x8(a, b));
+}
 inline void add_products(DotSums& sums, Bytes first, Bytes second, EightCodes x) {
   const SplitBytes first_bytes = split(first);
   const SplitBytes second_bytes = split(second);
@@ -58,8 +68,8 @@ inline void digits_of_weights(std::uint8_t* block, IntQuad q0, IntQuad q1, IntQu
 
 inline v128_t two_weights(v128_t high, v128_t middle, v128_t low) {
   const v128_t base = wasm_f64x2_const_splat(256.0);
-  const v128_t upper = wasm_f64x2_add(wasm_f64x2_mul(wasm_f64x2_convert_low_i32x4(high), base),
-                                      wasm_f64x2_convert_low_i32x4(middle));
+  const v128_t upper =
+      wasm_f64x2_add(wasm_f64x2_mul(wasm_f64x2_convert_low_i32x4(high), base), wasm_f64x2_convert_low_i32x4(middle));
   const v128_t total = wasm_f64x2_add(wasm_f64x2_mul(upper, base), wasm_f64x2_convert_low_i32x4(low));
   return wasm_f32x4_demote_f64x2_zero(total);
 }
@@ -69,8 +79,8 @@ inline Quad weights_from_digits(IntQuad high, IntQuad middle, IntQuad low) {
   return wasm_f32x4_sub(quad::zeros(), wasm_i64x2_shuffle(first, second, 0, 2));  // 0, not -0, of 0
 }
 
-// The whole byte is multiplied instead of its lowest pair, which saves a mask: the other three pairs' sums are subtracted
-// from it.
+// The whole byte is multiplied instead of its lowest pair, which saves a mask: the other three pairs' sums are
+// subtracted from it.
 template <std::size_t kTiles, std::size_t kCount>
 __attribute__((noinline)) void ternary_sums(const ActivationRows& x, const std::uint8_t* tile, std::size_t token,
                                             IntQuad (&results)[kTiles][kCount][4]) {

@@ -30,8 +30,8 @@ void attend_to_caches(const BitmarModel& model, std::span<KvCache* const> caches
 void attend_to_images(const BitmarModel& model, std::span<const TokenRow> rows, MatrixView<const float> query,
                       MatrixView<float> out, Workspace& workspace, ThreadPool* pool);
 
-// Row i of `queries` [rows, C] reads rows[i].memory: a_t into attention [rows, K], r_t into retrieved [rows, C]; zero r_t
-// where there is no memory.
+// Row i of `queries` [rows, C] reads rows[i].memory: a_t into attention [rows, K], r_t into retrieved [rows, C]; zero
+// r_t where there is no memory.
 void attend_to_memories(const BitmarModel& model, std::span<const TokenRow> rows, MatrixView<const float> queries,
                         MatrixView<float> attention, MatrixView<float> retrieved, Workspace& workspace,
                         ThreadPool* pool);

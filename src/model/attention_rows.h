@@ -1,5 +1,5 @@
-// What attention reads: keys and values of some rows, every head's as 8-bit codes with a scale a row, laid in the blocks
-// that the kernels want (AttentionRange in kernel_table.h).
+// What attention reads: keys and values of some rows, every head's as 8-bit codes with a scale a row, laid in the
+// blocks that the kernels want (AttentionRange in kernel_table.h).
 //
 //   AttentionRows rows(heads, head_width, 64);
 //   rows.put(row, keys, values, token);                  // QuantizedActivations of [tokens * heads, head_width]

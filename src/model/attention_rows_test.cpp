@@ -135,7 +135,8 @@ TEST_P(Attend, GivesTheBitsOfTheReferenceOnAnyRanges) {
   }
 }
 
-// All keys and all values equal: every weight is the largest and every code 127, so that sums of 32 bits would overflow.
+// All keys and all values equal: every weight is the largest and every code 127, so that sums of 32 bits would
+// overflow.
 TEST_P(Attend, DoesNotOverflowOnALongUniformRow) {
   constexpr std::size_t kWidth = 32;
   constexpr std::size_t kRows = 5000;

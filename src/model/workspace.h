@@ -53,8 +53,8 @@ class Workspace {
   AlignedBuffer<float> sines;
   AlignedBuffer<float> sink_cosines;  // [rows, head_width / 2] of the clamped position
   AlignedBuffer<float> sink_sines;
-  bool past_clamp = false;             // some row's position exceeds the clamp
-  std::vector<double> rope_frequencies;  // [head_width / 2]
+  bool past_clamp = false;                 // some row's position exceeds the clamp
+  std::vector<double> rope_frequencies;    // [head_width / 2]
   AlignedBuffer<std::uint64_t> positions;  // [rows]
   AlignedBuffer<KvCache*> row_caches;      // [rows]: of the layer that runs
   QuantizedActivations quantized;

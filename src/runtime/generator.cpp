@@ -50,8 +50,8 @@ Result<Generation> generate(Session& session, std::span<const TokenId> prompt, c
   result.ids.reserve(options.maximum_tokens);
   const auto generation_start = Clock::now();
   while (result.ids.size() < options.maximum_tokens) {
-    const TokenId token = sampler.is_greedy() ? session.most_likely()
-                                              : sampler.sample(session.engine().kernels(), session.logits());
+    const TokenId token =
+        sampler.is_greedy() ? session.most_likely() : sampler.sample(session.engine().kernels(), session.logits());
     if (token == end && options.stop_at_end) {
       result.reason = StopReason::kEndOfText;
       break;

@@ -46,9 +46,7 @@ class Sampler {
   // logits: [vocabulary], finite. Greedy never computes an exponential; ties go to the lowest id.
   [[nodiscard]] TokenId sample(const Kernels& kernels, std::span<const float> logits);
   // Whether sample() is the token of the largest logit, whatever was accepted.
-  [[nodiscard]] bool is_greedy() const {
-    return options_.temperature == 0.0f && options_.repetition_penalty == 1.0f;
-  }
+  [[nodiscard]] bool is_greedy() const { return options_.temperature == 0.0f && options_.repetition_penalty == 1.0f; }
   // Tells the sampler what was chosen, or given in the prompt.
   void accept(TokenId id);
   // Back to the seed, with an empty window.
