@@ -5,13 +5,16 @@
 
 #include <immintrin.h>
 
+// In this order: each stands on those before it.
+// clang-format off
+#include "kernels/tile_packing.h"
 #include "kernels/avx2_lanes.h"
 #include "kernels/avx2_products.h"
-#include "kernels/tile_packing.h"
 
 namespace bitmar::avx2 {
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
+// clang-format on
 }  // namespace bitmar::avx2
 
 namespace bitmar {

@@ -9,13 +9,16 @@
 
 #include <immintrin.h>
 
+// In this order: each stands on those before it.
+// clang-format off
+#include "kernels/tile_packing.h"
 #include "kernels/avx512_lanes.h"
 #include "kernels/avx512_products.h"
-#include "kernels/tile_packing.h"
 
 namespace bitmar::avx512 {
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
+// clang-format on
 }  // namespace bitmar::avx512
 
 namespace bitmar {

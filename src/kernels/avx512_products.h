@@ -136,7 +136,7 @@ BITMAR_TARGET float ternary_largest(const PackedMatrix* weights, const Activatio
     largest = sums[lane];
     *row = lane_row;
   }
-  return static_cast<float>(largest - code_sum(*x, 0)) * (weights->scale * x->inverse_scales[0]);
+  return static_cast<float>(largest - sum_of_codes(*x, 0)) * (weights->scale * x->inverse_scales[0]);
 }
 
 // One tile times kCount tokens.

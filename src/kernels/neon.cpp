@@ -5,19 +5,22 @@
 
 #include <arm_neon.h>
 
+// In this order: each stands on those before it.
+// clang-format off
 #include "kernels/tile_packing.h"
 
 #define BITMAR_TARGET
 
 namespace bitmar::neon {
-#include "kernels/lane_kernels.h"
-#include "kernels/lane_products.h"
-#include "kernels/neon_digits.h"
 #include "kernels/neon_lanes.h"
+#include "kernels/quad_lanes.h"
+#include "kernels/neon_digits.h"
 #include "kernels/neon_products.h"
 #include "kernels/quad_dots.h"
-#include "kernels/quad_lanes.h"
 #include "kernels/quad_linear.h"
+#include "kernels/lane_kernels.h"
+#include "kernels/lane_products.h"
+// clang-format on
 }  // namespace bitmar::neon
 
 namespace bitmar {
@@ -35,6 +38,7 @@ const KernelTable* neon_table() {
       .ternary_linear = neon::ternary_linear,
       .int8_linear = neon::int8_linear,
       .float_linear = neon::float_linear,
+      .ternary_largest = largest_by_blocks<neon::ternary_linear, neon::index_of_max, ternary_packed_bytes<4>>,
       .quantize_rows = neon::quantize_rows,
       .layer_norm_row = neon::layer_norm_row,
       .gelu = neon::gelu,

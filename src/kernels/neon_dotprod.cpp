@@ -6,20 +6,23 @@
 #include <arm_neon.h>
 #include <sys/auxv.h>
 
+// In this order: each stands on those before it.
+// clang-format off
 #include "kernels/tile_packing.h"
 
 #define BITMAR_TARGET __attribute__((target("arch=armv8.2-a+dotprod")))
 #define BITMAR_DOT_TOKENS 5
 
 namespace bitmar::neon_dotprod {
-#include "kernels/lane_kernels.h"
-#include "kernels/lane_products.h"
+#include "kernels/neon_lanes.h"
+#include "kernels/quad_lanes.h"
 #include "kernels/neon_digits.h"
 #include "kernels/neon_dot_products.h"
-#include "kernels/neon_lanes.h"
 #include "kernels/quad_dots.h"
-#include "kernels/quad_lanes.h"
 #include "kernels/quad_linear.h"
+#include "kernels/lane_kernels.h"
+#include "kernels/lane_products.h"
+// clang-format on
 }  // namespace bitmar::neon_dotprod
 
 namespace bitmar {
@@ -37,6 +40,8 @@ const KernelTable* neon_dotprod_table() {
       .ternary_linear = neon_dotprod::ternary_linear,
       .int8_linear = neon_dotprod::int8_linear,
       .float_linear = neon_dotprod::float_linear,
+      .ternary_largest =
+          largest_by_blocks<neon_dotprod::ternary_linear, neon_dotprod::index_of_max, ternary_packed_bytes<4>>,
       .quantize_rows = neon_dotprod::quantize_rows,
       .layer_norm_row = neon_dotprod::layer_norm_row,
       .gelu = neon_dotprod::gelu,

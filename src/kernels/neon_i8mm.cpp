@@ -6,21 +6,24 @@
 #include <arm_neon.h>
 #include <sys/auxv.h>
 
+// In this order: each stands on those before it.
+// clang-format off
 #include "kernels/tile_packing.h"
 
 #define BITMAR_TARGET __attribute__((target("arch=armv8.2-a+dotprod+i8mm")))
 #define BITMAR_DOT_TOKENS 6
 
 namespace bitmar::neon_i8mm {
-#include "kernels/lane_kernels.h"
-#include "kernels/lane_products.h"
+#include "kernels/neon_lanes.h"
+#include "kernels/quad_lanes.h"
 #include "kernels/neon_digits.h"
 #include "kernels/neon_dot_products.h"
-#include "kernels/neon_lanes.h"
 #include "kernels/neon_matrix_products.h"
 #include "kernels/quad_dots.h"
-#include "kernels/quad_lanes.h"
 #include "kernels/quad_linear.h"
+#include "kernels/lane_kernels.h"
+#include "kernels/lane_products.h"
+// clang-format on
 }  // namespace bitmar::neon_i8mm
 
 namespace bitmar {
@@ -38,6 +41,7 @@ const KernelTable* neon_i8mm_table() {
       .ternary_linear = neon_i8mm::ternary_linear,
       .int8_linear = neon_i8mm::int8_linear,
       .float_linear = neon_i8mm::float_linear,
+      .ternary_largest = largest_by_blocks<neon_i8mm::ternary_linear, neon_i8mm::index_of_max, ternary_packed_bytes<4>>,
       .quantize_rows = neon_i8mm::quantize_rows,
       .layer_norm_row = neon_i8mm::layer_norm_row,
       .gelu = neon_i8mm::gelu,

@@ -64,8 +64,15 @@ std::vector<float> run_pieces(const Kernels& kernels) {
   for (float& scale : scales) scale = 0.001f * static_cast<float>(1 + random.below(20));
   std::vector<std::int8_t> query(kWidth);
   for (auto& code : query) code = random_code(random, 127);
-  const AttentionRange range{query.data(), 0.01f,         codes.data(), scales.data(), codes.data() + kRows * kWidth,
-                             scales.data(), scales.data(), 3,            40};
+  const AttentionRange range{query.data(),
+                             0.01f,
+                             codes.data(),
+                             scales.data(),
+                             codes.data() + kRows * kWidth,
+                             scales.data(),
+                             scales.data(),
+                             3,
+                             40};
   AlignedBuffer<float> scratch(kRows);
   std::vector<float> row(kWidth);
   attend(kernels, {&range, 1}, scratch.span(), row);

@@ -5,18 +5,21 @@
 
 #include <wasm_simd128.h>
 
+// In this order: each stands on those before it.
+// clang-format off
 #include "kernels/tile_packing.h"
 
 #define BITMAR_TARGET
 
 namespace bitmar::wasm {
+#include "kernels/wasm_lanes.h"
+#include "kernels/quad_lanes.h"
+#include "kernels/wasm_products.h"
+#include "kernels/quad_dots.h"
+#include "kernels/quad_linear.h"
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
-#include "kernels/quad_dots.h"
-#include "kernels/quad_lanes.h"
-#include "kernels/quad_linear.h"
-#include "kernels/wasm_lanes.h"
-#include "kernels/wasm_products.h"
+// clang-format on
 }  // namespace bitmar::wasm
 
 namespace bitmar {
@@ -34,6 +37,7 @@ const KernelTable* wasm_table() {
       .ternary_linear = wasm::ternary_linear,
       .int8_linear = wasm::int8_linear,
       .float_linear = wasm::float_linear,
+      .ternary_largest = largest_by_blocks<wasm::ternary_linear, wasm::index_of_max, ternary_packed_bytes<4>>,
       .quantize_rows = wasm::quantize_rows,
       .layer_norm_row = wasm::layer_norm_row,
       .gelu = wasm::gelu,
