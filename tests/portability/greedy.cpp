@@ -1,5 +1,5 @@
-// The whole model without tokenizer and image files, for any target: greedy text after a fixed prompt, with pseudo-random
-// image features and the memory as shipped, by every instruction set that the processor has.
+// The whole model without tokenizer and image files, for any target: greedy text after a fixed prompt, with
+// pseudo-random image features and the memory as shipped, by every instruction set that the processor has.
 //
 //   greedy MODEL.gguf [THREADS...]
 //
