@@ -47,7 +47,7 @@ class QuantizedActivations {
   std::size_t tokens_ = 0;
   std::size_t columns_ = 0;
   std::size_t stride_ = 0;
-  bool has_column_sums_ = false;
+  bool has_column_sums_ = true;  // not after quantize_codes
 };
 
 // Quantizes x [tokens, columns], finite values. A row of zeros (or too small for 127 / max|x| to be finite) gets zero
