@@ -2,8 +2,9 @@
 // quad_linear.h ask for, as text for neon_dotprod.cpp and neon_i8mm.cpp.
 //
 // Ternary codes are used where they lie in their byte, a bit pair p 4^p times too large, as on AVX-512. The bytes are
-// packed with their highest bit flipped, so that as signed numbers they are 128 less, the highest pair 2 less. The whole
-// byte is multiplied instead of its lowest pair, which saves a mask: the other pairs' sums are subtracted from it.
+// packed with their highest bit flipped, so that as signed numbers they are 128 less, the highest pair 2 less. The
+// whole byte is multiplied instead of its lowest pair, which saves a mask: the other pairs' sums are subtracted from
+// it.
 
 namespace {
 

@@ -43,8 +43,7 @@ BITMAR_TARGET inline uint8x16_t lowest_bytes(uint32x4_t a, uint32x4_t b, uint32x
   return vuzp1q_u8(vreinterpretq_u8_u16(low), vreinterpretq_u8_u16(high));
 }
 BITMAR_TARGET inline unsigned equal_bits(Quad a0, Quad b0, Quad a1, Quad b1, Quad a2, Quad b2, Quad a3, Quad b3) {
-  const uint8x16_t equal =
-      lowest_bytes(vceqq_f32(a0, b0), vceqq_f32(a1, b1), vceqq_f32(a2, b2), vceqq_f32(a3, b3));
+  const uint8x16_t equal = lowest_bytes(vceqq_f32(a0, b0), vceqq_f32(a1, b1), vceqq_f32(a2, b2), vceqq_f32(a3, b3));
   if (vmaxvq_u8(equal) == 0) return 0;
   const uint8x8_t bits = vcreate_u8(0x8040201008040201u);
   const uint8x16_t set = vandq_u8(equal, vcombine_u8(bits, bits));
@@ -60,8 +59,8 @@ BITMAR_TARGET inline void widen_codes(const std::int8_t* codes, IntQuad& q0, Int
   q3 = vmovl_s16(vget_high_s16(high));
 }
 BITMAR_TARGET inline void store_codes(std::int8_t* codes, IntQuad q0, IntQuad q1, IntQuad q2, IntQuad q3) {
-  const uint8x16_t bytes = lowest_bytes(vreinterpretq_u32_s32(q0), vreinterpretq_u32_s32(q1),
-                                        vreinterpretq_u32_s32(q2), vreinterpretq_u32_s32(q3));
+  const uint8x16_t bytes = lowest_bytes(vreinterpretq_u32_s32(q0), vreinterpretq_u32_s32(q1), vreinterpretq_u32_s32(q2),
+                                        vreinterpretq_u32_s32(q3));
   vst1q_s8(codes, vreinterpretq_s8_u8(bytes));
 }
 

@@ -4,8 +4,8 @@
 // Ternary: value * activation fits eight bits, and `sadalp` adds such products by pairs to 16-bit sums. 128 groups of 4
 // columns fit: 128 * 2 * 127 = 32512. That is half the instructions of `smlal`, shared between two pipelines.
 //
-// Signed bytes: `smull` and `smlal` make a sum of two products in 16 bits, 2 * 128 * 127 = 32512, which `sadalp` adds by
-// pairs to 32-bit sums.
+// Signed bytes: `smull` and `smlal` make a sum of two products in 16 bits, 2 * 128 * 127 = 32512, which `sadalp` adds
+// by pairs to 32-bit sums.
 
 namespace {
 

@@ -1,5 +1,5 @@
-// Products of signed bytes on vectors of four sums, NEON and WebAssembly. Included as text, in the instruction set's own
-// namespace, after quad_lanes.h and after what that set defines:
+// Products of signed bytes on vectors of four sums, NEON and WebAssembly. Included as text, in the instruction set's
+// own namespace, after quad_lanes.h and after what that set defines:
 //
 //   Bytes: 16 codes, [4 rows, 4 columns]   load_bytes(p)
 //   EightCodes: the codes of 8 columns that meet them   eight_codes(p)
@@ -98,8 +98,8 @@ class UsualKeyQuery {
   EightCodes codes_[4];
 };
 
-// Weights are met as three digits of signed bytes, which only the negated weight has: -w = high * 65536 + middle * 256 +
-// low with each within [-128, 127]. The block holds 16 high digits, 16 middle ones, 16 low ones.
+// Weights are met as three digits of signed bytes, which only the negated weight has: -w = high * 65536 + middle * 256
+// + low with each within [-128, 127]. The block holds 16 high digits, 16 middle ones, 16 low ones.
 BITMAR_TARGET inline void store_weights(std::uint8_t* block, Ints weights) {
   digits_of_weights(block, weights.q0, weights.q1, weights.q2, weights.q3);
 }

@@ -84,9 +84,7 @@ BITMAR_TARGET inline Floats add_exponent(Floats value, Ints exponent) {
   return {quad::add_exponent(value.q0, exponent.q0), quad::add_exponent(value.q1, exponent.q1),
           quad::add_exponent(value.q2, exponent.q2), quad::add_exponent(value.q3, exponent.q3)};
 }
-BITMAR_TARGET inline Quad four_sums(Floats v) {
-  return quad::add(quad::add(v.q0, v.q2), quad::add(v.q1, v.q3));
-}
+BITMAR_TARGET inline Quad four_sums(Floats v) { return quad::add(quad::add(v.q0, v.q2), quad::add(v.q1, v.q3)); }
 BITMAR_TARGET inline void fold_to_four(Floats v, float* four) { quad::store(four, four_sums(v)); }
 BITMAR_TARGET inline float sum_lanes(Floats v) {
   const Quad four = four_sums(v);
@@ -111,8 +109,6 @@ BITMAR_TARGET inline Floats widen_codes(const std::int8_t* codes, std::size_t co
   quad::widen_codes(codes, wide.q0, wide.q1, wide.q2, wide.q3);
   return to_floats(wide);
 }
-BITMAR_TARGET inline void store_codes(std::int8_t* codes, Ints v) {
-  quad::store_codes(codes, v.q0, v.q1, v.q2, v.q3);
-}
+BITMAR_TARGET inline void store_codes(std::int8_t* codes, Ints v) { quad::store_codes(codes, v.q0, v.q1, v.q2, v.q3); }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The integer linear layers on vectors of four sums, NEON and WebAssembly; the layouts are those of tile_packing.h with 4
-// lanes for ternary tiles and 16 for int8 panels. Included as text, in the instruction set's own namespace, after
+// The integer linear layers on vectors of four sums, NEON and WebAssembly; the layouts are those of tile_packing.h with
+// 4 lanes for ternary tiles and 16 for int8 panels. Included as text, in the instruction set's own namespace, after
 // quad_dots.h and
 //
 //   ternary_sums<kTiles, kCount>(x, tile, token, results): sum(value * activation) of kTiles tiles times kCount tokens,

@@ -58,8 +58,8 @@ inline void digits_of_weights(std::uint8_t* block, IntQuad q0, IntQuad q1, IntQu
 
 inline v128_t two_weights(v128_t high, v128_t middle, v128_t low) {
   const v128_t base = wasm_f64x2_const_splat(256.0);
-  const v128_t upper = wasm_f64x2_add(wasm_f64x2_mul(wasm_f64x2_convert_low_i32x4(high), base),
-                                      wasm_f64x2_convert_low_i32x4(middle));
+  const v128_t upper =
+      wasm_f64x2_add(wasm_f64x2_mul(wasm_f64x2_convert_low_i32x4(high), base), wasm_f64x2_convert_low_i32x4(middle));
   const v128_t total = wasm_f64x2_add(wasm_f64x2_mul(upper, base), wasm_f64x2_convert_low_i32x4(low));
   return wasm_f32x4_demote_f64x2_zero(total);
 }
@@ -69,8 +69,8 @@ inline Quad weights_from_digits(IntQuad high, IntQuad middle, IntQuad low) {
   return wasm_f32x4_sub(quad::zeros(), wasm_i64x2_shuffle(first, second, 0, 2));  // 0, not -0, of 0
 }
 
-// The whole byte is multiplied instead of its lowest pair, which saves a mask: the other three pairs' sums are subtracted
-// from it.
+// The whole byte is multiplied instead of its lowest pair, which saves a mask: the other three pairs' sums are
+// subtracted from it.
 template <std::size_t kTiles, std::size_t kCount>
 __attribute__((noinline)) void ternary_sums(const ActivationRows& x, const std::uint8_t* tile, std::size_t token,
                                             IntQuad (&results)[kTiles][kCount][4]) {
