@@ -13,6 +13,7 @@ Units units_of(std::string_view kernels) {
   if (kernels == "avx512vnni") return {"vpdpbusd zmm", "mul+add zmm"};
   if (kernels == "avxvnni") return {"vpdpbusd ymm", "mul+add ymm"};
   if (kernels == "avx2") return {"maddubs ymm", "mul+add ymm"};
+  if (kernels == "neon-i8mm") return {"smmla", "fmul+fadd"};
   if (kernels == "neon-dotprod") return {"sdot", "fmul+fadd"};
   if (kernels == "neon") return {"smlal", "fmul+fadd"};
   return {};  // scalar, wasm: the compiler chooses

@@ -40,12 +40,14 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
 void MappedFile::release(std::span<const std::byte> part) const {
   if (part.empty()) return;
   assert(part.data() >= bytes_.data() && part.data() + part.size() <= bytes_.data() + bytes_.size());
+#if !defined(__wasi__)  // where the file was read into ordinary memory
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   // The mapping begins at a page, and whole pages are cheap to read again.
   const auto begin = static_cast<std::size_t>(part.data() - bytes_.data()) / page * page;
   const auto end = static_cast<std::size_t>(part.data() - bytes_.data()) + part.size();
   ::madvise(const_cast<std::byte*>(bytes_.data()) + begin, end - begin,
             MADV_DONTNEED);  // advice: failing costs nothing
+#endif
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept

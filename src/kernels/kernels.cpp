@@ -14,10 +14,9 @@ struct Registry {
   std::size_t count = 0;
 
   Registry() {
-    // Slowest first; one processor has those of one line at most, besides the scalar one.
-    for (const Kernels* table : {scalar_table(), avx2_table(), avx512_table(),           //
-                                 neon_table(), neon_dotprod_table(), neon_i8mm_table(),  //
-                                 wasm_table()}) {
+    // Of one processor, slowest first.
+    for (const Kernels* table : {scalar_table(), avx2_table(), avx512_table(), neon_table(), neon_dotprod_table(),
+                                 neon_i8mm_table(), wasm_table()}) {
       if (table != nullptr) tables[count++] = table;
     }
   }
