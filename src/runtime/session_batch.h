@@ -40,6 +40,8 @@ class SessionBatch {
   [[nodiscard]] const Engine& engine() const { return *engine_; }
   [[nodiscard]] const SessionBatchOptions& options() const { return options_; }
 
+  // Whether prefill() would accept the requests.
+  Result<void> check(std::span<const Request> requests);
   // Each of `requests` (1 to maximum_sessions, different sessions of this engine) reads its tokens, at least one. The
   // logits [requests, V] after each one's last token, valid until the next call. An error names the request by its
   // index, and no session has advanced.
@@ -50,7 +52,6 @@ class SessionBatch {
  private:
   friend class Branches;
   SessionBatch(std::shared_ptr<const Engine> engine, const SessionBatchOptions& options);
-  Result<void> check(std::span<const Request> requests);
   // Runs rows_; logits of last_rows_, which end the requests from index `first` on.
   void run(std::span<const Request> requests, std::size_t first);
 
