@@ -12,6 +12,7 @@
 #include "io/atomic_file.h"
 #include "io/mapped_file.h"
 #include "io/npy.h"
+#include "runtime/caption_batch.h"
 
 namespace bitmar {
 namespace {
@@ -35,12 +36,12 @@ class Features {
     return features;
   }
 
-  Result<void> set(Session& session, const std::string& name, std::vector<float>& buffer) const {
+  Result<void> add_to(CaptionBatch& batch, const std::string& name) const {
     const auto row = rows_.find(name);
     if (row == rows_.end()) return fail(ErrorCode::kNotFound, "{}: has no row for photo '{}'", path_, name);
-    buffer.resize(tokens_ * width_);
-    BITMAR_TRY_VOID(file_.read_row(row->second, buffer));
-    return session.set_features({buffer, tokens_, width_});
+    std::vector<float> features(tokens_ * width_);
+    BITMAR_TRY_VOID(file_.read_row(row->second, features));
+    return batch.add_features({features, tokens_, width_});
   }
 
  private:
@@ -51,16 +52,17 @@ class Features {
   std::uint64_t width_ = 0;
 };
 
-Result<std::string> caption_one(Session& session, const ReferencedPhoto& photo, const CaptionRun& run,
-                                const Features* features, std::vector<float>& buffer) {
-  if (features != nullptr) {
-    BITMAR_TRY_VOID(features->set(session, photo.name, buffer));
-  } else {
-    BITMAR_TRY(const Image image, load_image((std::filesystem::path(run.image_folder) / photo.name).string()));
-    BITMAR_TRY_VOID(session.set_image(image));
+Result<std::vector<Caption>> caption_group(CaptionBatch& batch, std::span<const ReferencedPhoto> photos,
+                                           const CaptionRun& run, const Features* features) {
+  for (const ReferencedPhoto& photo : photos) {
+    if (features != nullptr) {
+      BITMAR_TRY_VOID(features->add_to(batch, photo.name));
+    } else {
+      BITMAR_TRY(const Image image, load_image((std::filesystem::path(run.image_folder) / photo.name).string()));
+      BITMAR_TRY_VOID(batch.add(image));
+    }
   }
-  BITMAR_TRY(const Caption result, caption(session, run.beam));
-  return result.text;
+  return batch.run(run.beam);
 }
 
 }  // namespace
@@ -90,12 +92,20 @@ Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engi
     BITMAR_TRY(features, Features::open(run.features, engine->config().vision_width));
   }
   const std::size_t threads = std::clamp<std::size_t>(run.threads, 1, std::max<std::size_t>(photos.size(), 1));
+  // Few photos go round all threads before they share products.
+  const std::size_t together = std::clamp<std::size_t>(photos.size() / threads, 1, CaptionBatch::useful_size(run.beam));
+  const std::size_t groups = (photos.size() + together - 1) / together;
   SessionOptions session_options;
   session_options.memory = run.memory ? MemoryMode::kReadOnly : MemoryMode::kOff;
-  std::vector<Session> sessions;
+  std::vector<CaptionBatch> batches;
   for (std::size_t i = 0; i < threads; ++i) {
-    BITMAR_TRY(Session session, Session::open(engine, session_options));
-    sessions.push_back(std::move(session));
+    std::vector<Session> sessions;
+    while (sessions.size() < together) {
+      BITMAR_TRY(Session session, Session::open(engine, session_options));
+      sessions.push_back(std::move(session));
+    }
+    BITMAR_TRY(CaptionBatch batch, CaptionBatch::open(std::move(sessions), 1));
+    batches.push_back(std::move(batch));
   }
 
   std::vector<std::string> captions(photos.size());
@@ -103,24 +113,26 @@ Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engi
   std::mutex mutex;
   std::uint64_t done = 0;
   std::optional<Error> error;
-  const auto work = [&](Session& session) {
-    std::vector<float> buffer;
-    for (std::size_t i = next++; i < photos.size(); i = next++) {
-      auto text = caption_one(session, photos[i], run, features ? &*features : nullptr, buffer);
+  const auto work = [&](CaptionBatch& batch) {
+    for (std::size_t group = next++; group < groups; group = next++) {
+      const std::size_t first = group * together;
+      const std::size_t count = std::min(together, photos.size() - first);
+      auto found = caption_group(batch, photos.subspan(first, count), run, features ? &*features : nullptr);
       const std::scoped_lock lock(mutex);
       if (error) return;
-      if (!text) {
-        error = text.error();
+      if (!found) {
+        error = found.error();
         return;
       }
-      captions[i] = *std::move(text);
-      if (progress) progress(++done);
+      for (std::size_t i = 0; i < count; ++i) captions[first + i] = std::move((*found)[i].text);
+      done += count;
+      if (progress) progress(done);
     }
   };
   {
     std::vector<std::jthread> workers;
-    for (std::size_t i = 1; i < threads; ++i) workers.emplace_back([&, i] { work(sessions[i]); });
-    work(sessions.front());
+    for (std::size_t i = 1; i < threads; ++i) workers.emplace_back([&, i] { work(batches[i]); });
+    work(batches.front());
   }
   if (error) return std::unexpected(*error);
   return captions;

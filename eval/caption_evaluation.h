@@ -34,10 +34,10 @@ struct CaptionRun {
   std::string features;      // optional: a .npy of [photos, N, F] with its names beside it (`bitmar features`)
   BeamOptions beam;
   bool memory = true;       // false: the ablation
-  std::size_t threads = 1;  // photos at a time
+  std::size_t threads = 1;  // groups of photos at a time
 };
 
-// The captions, in the photos' order; each thread has its own read-only session, so the result does not depend on
+// The captions, in the photos' order; each thread has its own read-only sessions, so the result does not depend on
 // their number. `progress` is called with the number of photos done, one call at a time.
 [[nodiscard]] Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engine>& engine,
                                                               std::span<const ReferencedPhoto> photos,

@@ -1,13 +1,16 @@
 // bitmar caption: photos to captions.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <utility>
 
 #include "commands.h"
 #include "model_options.h"
 #include "runtime/beam_search.h"
+#include "runtime/caption_batch.h"
 #include "runtime/photo_list.h"
 
 namespace bitmar::cli {
@@ -21,39 +24,83 @@ struct Options {
   bool json = false;
 };
 
-Result<Caption> caption_photo(Session& session, const Photo& photo, const Options& options) {
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+struct PhotoResult {
+  Result<Caption> caption;
+  double milliseconds = 0;  // its own for the photo, and its share of those for the captions
+};
+
+Result<void> add_photo(CaptionBatch& batch, const Photo& photo) {
   BITMAR_TRY(const Image image, load_photo(photo.path));
-  BITMAR_TRY_VOID(session.set_image(image));
-  return caption(session, options.beam, options.prompt);
+  return batch.add(image);
+}
+
+// One result a photo, at most batch.capacity().
+std::vector<PhotoResult> caption_photos(CaptionBatch& batch, std::span<const Photo> photos, const Options& options) {
+  std::vector<PhotoResult> results;
+  for (const Photo& photo : photos) {
+    const auto start = Clock::now();
+    const Result<void> added = add_photo(batch, photo);
+    results.push_back({added ? Result<Caption>() : std::unexpected(added.error()), milliseconds_since(start)});
+  }
+  const std::size_t count = batch.size();
+  if (count == 0) return results;
+  const auto start = Clock::now();
+  auto captions = batch.run(options.beam, options.prompt);
+  const double share = milliseconds_since(start) / static_cast<double>(count);
+  std::size_t next = 0;
+  for (PhotoResult& result : results) {
+    if (!result.caption) continue;
+    if (captions) {
+      result.caption = std::move((*captions)[next++]);
+    } else {
+      result.caption = std::unexpected(captions.error());
+    }
+    result.milliseconds += share;
+  }
+  return results;
+}
+
+void print(const Photo& photo, const Caption& caption, double milliseconds, bool named, bool json) {
+  if (json) {
+    nlohmann::ordered_json line;
+    line["file"] = photo.name;
+    line["caption"] = caption.text;
+    line["log_probability"] = caption.log_probability;
+    line["milliseconds"] = milliseconds;
+    fmt::print("{}\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  } else if (named) {
+    fmt::print("{}: {}\n", photo.name, caption.text);
+  } else {
+    fmt::print("{}\n", caption.text);
+  }
 }
 
 Result<void> run(const Options& options) {
   BITMAR_TRY(const std::vector<Photo> photos, list_photos("caption", options.inputs));
   BITMAR_TRY(const auto engine, open_engine(options.model));
-  BITMAR_TRY(Session session, open_session(engine, options.model));
+  const std::size_t together = std::min(photos.size(), CaptionBatch::useful_size(options.beam));
+  BITMAR_TRY(std::vector<Session> sessions, open_sessions(engine, options.model, together));
+  BITMAR_TRY(CaptionBatch batch, CaptionBatch::open(std::move(sessions), options.model.threads));
 
   std::size_t failed = 0;
-  for (const Photo& photo : photos) {
-    const auto start = std::chrono::steady_clock::now();
-    const auto result = caption_photo(session, photo, options);
-    const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
-    if (!result) {
-      if (photos.size() == 1) return std::unexpected(result.error());
-      fmt::print(stderr, "bitmar: {}\n", result.error().message);
+  for (std::size_t first = 0; first < photos.size(); first += together) {
+    const auto group = std::span(photos).subspan(first, std::min(together, photos.size() - first));
+    const std::vector<PhotoResult> results = caption_photos(batch, group, options);
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      const auto& [caption, milliseconds] = results[i];
+      if (caption) {
+        print(group[i], *caption, milliseconds, photos.size() > 1, options.json);
+        continue;
+      }
+      if (photos.size() == 1) return std::unexpected(caption.error());
+      fmt::print(stderr, "bitmar: {}\n", caption.error().message);
       ++failed;
-      continue;
-    }
-    if (options.json) {
-      nlohmann::ordered_json line;
-      line["file"] = photo.name;
-      line["caption"] = result->text;
-      line["log_probability"] = result->log_probability;
-      line["milliseconds"] = elapsed.count();
-      fmt::print("{}\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-    } else if (photos.size() == 1) {
-      fmt::print("{}\n", result->text);
-    } else {
-      fmt::print("{}: {}\n", photo.name, result->text);
     }
   }
   if (failed > 0) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <iostream>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <system_error>
 #include <thread>
@@ -62,16 +63,30 @@ Result<std::shared_ptr<const Engine>> open_engine(const ModelOptions& options) {
 }
 
 Result<Session> open_session(const std::shared_ptr<const Engine>& engine, const ModelOptions& options) {
+  BITMAR_TRY(std::vector<Session> sessions, open_sessions(engine, options, 1));
+  return std::move(sessions.front());
+}
+
+Result<std::vector<Session>> open_sessions(const std::shared_ptr<const Engine>& engine, const ModelOptions& options,
+                                           std::size_t count) {
+  std::optional<Memory> memory;
+  if (!options.memory.empty()) {
+    BITMAR_TRY(const MemoryFile file, MemoryFile::of(engine, options.memory));
+    BITMAR_TRY(memory, file.load());
+  }
   SessionOptions session_options;
   session_options.memory = options.no_memory ? MemoryMode::kOff : MemoryMode::kReadOnly;
   session_options.threads = options.threads;
-  BITMAR_TRY(Session session, Session::open(engine, session_options));
-  if (!options.memory.empty()) {
-    BITMAR_TRY(const MemoryFile file, MemoryFile::of(engine, options.memory));
-    BITMAR_TRY(Memory memory, file.load());
-    BITMAR_TRY_VOID(session.set_memory(std::move(memory)));
+  std::vector<Session> sessions;
+  while (sessions.size() < count) {
+    BITMAR_TRY(Session session, Session::open(engine, session_options));
+    if (memory) {
+      BITMAR_TRY_VOID(session.set_memory(memory->copy()));
+    }
+    sessions.push_back(std::move(session));
+    session_options.threads = 1;
   }
-  return session;
+  return sessions;
 }
 
 Result<std::vector<Photo>> list_photos(std::string_view name, const std::vector<std::string>& inputs) {

@@ -41,6 +41,10 @@ void add_memory_options(CLI::App& command, ModelOptions& options);
 // A session that reads the memory that `options` name and never changes it.
 [[nodiscard]] Result<Session> open_session(const std::shared_ptr<const Engine>& engine, const ModelOptions& options);
 
+// Several of them; the first has the options' threads, the others one.
+[[nodiscard]] Result<std::vector<Session>> open_sessions(const std::shared_ptr<const Engine>& engine,
+                                                         const ModelOptions& options, std::size_t count);
+
 // The photos that the command `name` was given: files and folders, or "-" alone for standard input.
 [[nodiscard]] Result<std::vector<Photo>> list_photos(std::string_view name, const std::vector<std::string>& inputs);
 

@@ -152,6 +152,41 @@ BITMAR_API bitmar_status bitmar_session_prefill(bitmar_session* session, const u
 BITMAR_API bitmar_status bitmar_session_step(bitmar_session* session, uint32_t id, const float** logits,
                                              bitmar_error* error);
 
+// ---- Batches -------------------------------------------------------------------------------------------------------
+// Several users' sessions advanced together: the weights are read once for all of their tokens, which gives more tokens
+// a second. Each session ends up with the same bits as if it had read its tokens alone, whoever else is in the batch.
+
+typedef struct bitmar_batch bitmar_batch;
+
+typedef struct bitmar_batch_options {
+  size_t struct_size;       // set by bitmar_batch_options_default()
+  size_t maximum_sessions;  // default: 16; that one call advances
+  size_t threads;           // default: 1, the calling one; the sessions' own are not used
+} bitmar_batch_options;
+
+// What one session reads.
+typedef struct bitmar_batch_request {
+  bitmar_session* session;
+  const uint32_t* ids;
+  size_t count;  // of ids, at least 1
+} bitmar_batch_request;
+
+// For one thread at a time, as are the sessions given to it. It holds no session between calls, and keeps what it needs
+// of the engine.
+BITMAR_API bitmar_status bitmar_batch_open(const bitmar_engine* engine, const bitmar_batch_options* options,
+                                           bitmar_batch** batch, bitmar_error* error);
+BITMAR_API void bitmar_batch_free(bitmar_batch* batch);
+BITMAR_API uint32_t bitmar_batch_vocabulary_size(const bitmar_batch* batch);  // of its logits
+
+// Each of `count` requests, of different sessions of the batch's engine, reads its ids: prompts of any lengths
+// together. *logits (which may be NULL) gets the [count, vocabulary] logits after each one's last token; they stay
+// valid until the next call with this batch. An error names the request by its index, and no session has read anything.
+BITMAR_API bitmar_status bitmar_batch_prefill(bitmar_batch* batch, const bitmar_batch_request* requests, size_t count,
+                                              const float** logits, bitmar_error* error);
+// The same for one token each: sessions[i] reads ids[i].
+BITMAR_API bitmar_status bitmar_batch_step(bitmar_batch* batch, bitmar_session* const* sessions, const uint32_t* ids,
+                                           size_t count, const float** logits, bitmar_error* error);
+
 // ---- Captions ------------------------------------------------------------------------------------------------------
 
 typedef struct bitmar_caption bitmar_caption;
@@ -246,6 +281,7 @@ BITMAR_API void bitmar_episodes_free(bitmar_episodes* episodes);
 
 BITMAR_API void bitmar_engine_options_initialize(bitmar_engine_options* options, size_t size);
 BITMAR_API void bitmar_session_options_initialize(bitmar_session_options* options, size_t size);
+BITMAR_API void bitmar_batch_options_initialize(bitmar_batch_options* options, size_t size);
 BITMAR_API void bitmar_caption_options_initialize(bitmar_caption_options* options, size_t size);
 BITMAR_API void bitmar_generate_options_initialize(bitmar_generate_options* options, size_t size);
 
@@ -258,6 +294,12 @@ static inline bitmar_engine_options bitmar_engine_options_default(void) {
 static inline bitmar_session_options bitmar_session_options_default(void) {
   bitmar_session_options options;
   bitmar_session_options_initialize(&options, sizeof options);
+  return options;
+}
+
+static inline bitmar_batch_options bitmar_batch_options_default(void) {
+  bitmar_batch_options options;
+  bitmar_batch_options_initialize(&options, sizeof options);
   return options;
 }
 

@@ -312,6 +312,55 @@ class Session {
   detail::Owned<bitmar_session, bitmar_session_free> handle_;
 };
 
+// Several sessions of one engine advanced together, each with the bits that it has alone; for one thread at a time.
+class Batch {
+ public:
+  struct Request {
+    Session* session = nullptr;
+    std::span<const std::uint32_t> ids;
+  };
+
+  static Result<Batch> open(const Engine& engine,
+                            const bitmar_batch_options& options = bitmar_batch_options_default()) {
+    return detail::create<Batch, bitmar_batch>([&](bitmar_batch** batch, bitmar_error* error) {
+      return bitmar_batch_open(engine.get(), &options, batch, error);
+    });
+  }
+
+  // The logits [requests, vocabulary] after each one's last token, row by row, valid until the next call.
+  Result<std::span<const float>> prefill(std::span<const Request> requests) {
+    requests_.clear();
+    for (const Request& request : requests) {
+      requests_.push_back(
+          {request.session == nullptr ? nullptr : request.session->get(), request.ids.data(), request.ids.size()});
+    }
+    const float* logits = nullptr;
+    const auto status = detail::attempt([&](bitmar_error* error) {
+      return bitmar_batch_prefill(get(), requests_.data(), requests_.size(), &logits, error);
+    });
+    if (!status) return std::unexpected(status.error());
+    return std::span(logits, requests.size() * bitmar_batch_vocabulary_size(get()));
+  }
+  // One token for each session, as many of one as of the other.
+  Result<std::span<const float>> step(std::span<Session* const> sessions, std::span<const std::uint32_t> ids) {
+    if (sessions.size() != ids.size()) {
+      return std::unexpected(Error{BITMAR_ERROR_INVALID_ARGUMENT, std::to_string(ids.size()) + " ids for " +
+                                                                      std::to_string(sessions.size()) + " sessions"});
+    }
+    single_.clear();
+    for (std::size_t i = 0; i < sessions.size(); ++i) single_.push_back({sessions[i], ids.subspan(i, 1)});
+    return prefill(single_);
+  }
+
+  [[nodiscard]] bitmar_batch* get() const { return handle_.get(); }
+  explicit Batch(bitmar_batch* handle) : handle_(handle) {}  // takes it over
+
+ private:
+  detail::Owned<bitmar_batch, bitmar_batch_free> handle_;
+  std::vector<bitmar_batch_request> requests_;  // of a call
+  std::vector<Request> single_;                 // of a step
+};
+
 }  // namespace api
 }  // namespace bitmar
 

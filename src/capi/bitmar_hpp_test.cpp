@@ -69,6 +69,28 @@ TEST_F(BitmarHpp, MovedHandlesWorkAndEnginesMayGoFirst) {
   EXPECT_EQ(moved.position(), 4u);
 }
 
+TEST_F(BitmarHpp, AdvancesSessionsTogether) {
+  bitmar::Session other = bitmar::Session::open(engine_).value();
+  ASSERT_TRUE(other.set_image_rgb(std::vector<std::uint8_t>(3 * 5 * 4, 77), 5, 4));
+  const std::vector<float> expected = read(session_);
+  const std::vector<float> expected_other = read(other);
+  session_.reset();
+  other.reset();
+  bitmar::Batch batch = bitmar::Batch::open(engine_).value();
+  const std::vector<std::uint32_t> start{259, 5, 6};
+  const std::vector<bitmar::Batch::Request> requests{{&other, start}, {&session_, start}};
+  EXPECT_EQ(batch.prefill(requests).value().size(), 2 * engine_.vocabulary_size());
+  const std::vector<bitmar::Session*> sessions{&session_, &other};
+  const auto logits = batch.step(sessions, std::vector<std::uint32_t>{7, 7}).value();
+  EXPECT_THAT(logits.first(expected.size()), ElementsAreArray(expected));
+  EXPECT_THAT(logits.last(expected.size()), ElementsAreArray(expected_other));
+  EXPECT_EQ(batch.step(sessions, start).error().status, BITMAR_ERROR_INVALID_ARGUMENT);
+  EXPECT_EQ(batch.prefill({}).error().status, BITMAR_ERROR_INVALID_ARGUMENT);
+  const std::vector<bitmar::Batch::Request> null{{nullptr, start}};
+  EXPECT_EQ(batch.prefill(null).error().status, BITMAR_ERROR_INVALID_ARGUMENT);
+  EXPECT_EQ(other.position(), 4u);
+}
+
 TEST_F(BitmarHpp, CaptionsPixelsAndBytesAlike) {
   const std::vector<std::uint8_t> pixels(3 * 5 * 4, 77);
   ASSERT_TRUE(session_.set_image_rgb(pixels, 5, 4));

@@ -10,6 +10,7 @@
 #include "runtime/generator.h"
 #include "runtime/memory.h"
 #include "runtime/session.h"
+#include "runtime/session_batch.h"
 
 struct bitmar_engine {
   std::shared_ptr<const bitmar::Engine> engine;
@@ -17,6 +18,11 @@ struct bitmar_engine {
 
 struct bitmar_session {
   bitmar::Session session;
+};
+
+struct bitmar_batch {
+  bitmar::SessionBatch batch;
+  std::vector<bitmar::SessionBatch::Request> requests;  // of a call
 };
 
 struct bitmar_caption {

@@ -13,6 +13,7 @@ namespace {
 #define BITMAR_END_OF(type, field) (offsetof(type, field) + sizeof(type::field))
 constexpr std::size_t kSmallestEngineOptions = BITMAR_END_OF(bitmar_engine_options, isa);
 constexpr std::size_t kSmallestSessionOptions = BITMAR_END_OF(bitmar_session_options, threads);
+constexpr std::size_t kSmallestBatchOptions = BITMAR_END_OF(bitmar_batch_options, threads);
 constexpr std::size_t kSmallestCaptionOptions = BITMAR_END_OF(bitmar_caption_options, prompt);
 constexpr std::size_t kSmallestGenerateOptions = BITMAR_END_OF(bitmar_generate_options, stop_at_end);
 #undef BITMAR_END_OF
@@ -22,6 +23,11 @@ constexpr bitmar_engine_options kEngineDefaults{sizeof(bitmar_engine_options), n
 bitmar_session_options session_defaults() {
   const SessionOptions options;
   return {sizeof(bitmar_session_options), BITMAR_MEMORY_READ_WRITE, options.threads};
+}
+
+bitmar_batch_options batch_defaults() {
+  const SessionBatchOptions options;
+  return {sizeof(bitmar_batch_options), options.maximum_sessions, options.threads};
 }
 
 bitmar_caption_options caption_defaults() {
@@ -79,6 +85,12 @@ Result<SessionOptions> convert(const bitmar_session_options* given) {
               options.memory_mode);
 }
 
+Result<SessionBatchOptions> convert(const bitmar_batch_options* given) {
+  BITMAR_TRY(const bitmar_batch_options options,
+             read_options(given, batch_defaults(), kSmallestBatchOptions, "bitmar_batch_options"));
+  return SessionBatchOptions{options.maximum_sessions, options.threads};
+}
+
 Result<CaptionRequest> convert(const bitmar_caption_options* given) {
   BITMAR_TRY(const bitmar_caption_options options,
              read_options(given, caption_defaults(), kSmallestCaptionOptions, "bitmar_caption_options"));
@@ -109,6 +121,10 @@ void bitmar_engine_options_initialize(bitmar_engine_options* options, size_t siz
 
 void bitmar_session_options_initialize(bitmar_session_options* options, size_t size) {
   bitmar::capi::initialize(options, size, bitmar::capi::session_defaults());
+}
+
+void bitmar_batch_options_initialize(bitmar_batch_options* options, size_t size) {
+  bitmar::capi::initialize(options, size, bitmar::capi::batch_defaults());
 }
 
 void bitmar_caption_options_initialize(bitmar_caption_options* options, size_t size) {

@@ -197,4 +197,14 @@ std::uint32_t most_likely_token(const BitmarModel& model, Workspace& workspace, 
   return static_cast<std::uint32_t>(model.output.index_of_max(workspace.quantized, pool));
 }
 
+void compute_logits(const BitmarModel& model, Workspace& workspace, std::span<const std::size_t> rows,
+                    MatrixView<float> logits, ThreadPool* pool) {
+  const std::size_t width = model.config.width;
+  const auto normed = Workspace::view(workspace.normed, workspace.rows(), width);
+  const auto chosen = Workspace::view(workspace.projected, rows.size(), width);
+  for (std::size_t i = 0; i < rows.size(); ++i) std::ranges::copy(normed.row(rows[i]), chosen.row(i).begin());
+  quantize_activations(*model.kernels, chosen, workspace.quantized);
+  model.output.apply(workspace.quantized, logits, pool);
+}
+
 }  // namespace bitmar

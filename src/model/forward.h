@@ -25,6 +25,9 @@ void forward(const BitmarModel& model, std::span<const TokenRow> rows, Workspace
 // Logits [count, V] of rows [first, first + count) of the last forward().
 void compute_logits(const BitmarModel& model, Workspace& workspace, std::size_t first, std::size_t count,
                     MatrixView<float> logits, ThreadPool* pool);
+// The same of any rows of it, in any order.
+void compute_logits(const BitmarModel& model, Workspace& workspace, std::span<const std::size_t> rows,
+                    MatrixView<float> logits, ThreadPool* pool);
 
 // The token of the largest logit of one row of the last forward(), the lowest of several.
 [[nodiscard]] std::uint32_t most_likely_token(const BitmarModel& model, Workspace& workspace, std::size_t row,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <utility>
 
 #include "runtime/block_maxima.h"
@@ -35,21 +36,28 @@ double log_sum_exp(std::span<const float> logits, float largest) {
 // One search. A step keeps the best `width` candidates that go on, and sets aside those of the best `width` that end.
 class Search {
  public:
-  Search(Session& session, const BeamOptions& options)
+  // `logits` [1, V]: of the context that is continued.
+  Search(const Engine& engine, const BeamOptions& options, std::span<const float> logits)
       : options_(options),
-        end_(session.engine().tokenizer().end_of_text()),
-        vocabulary_(session.engine().config().vocabulary),
-        branches_(session, std::min<std::size_t>(options.width, vocabulary_), options.maximum_tokens),
+        end_(engine.tokenizer().end_of_text()),
+        vocabulary_(engine.config().vocabulary),
         live_(1),
         blocks_(vocabulary_),
-        logits_(session.logits(), 1, vocabulary_) {}
+        logits_(logits, 1, vocabulary_) {}
 
-  std::vector<Hypothesis> run() {
-    for (std::size_t length = 0; length < options_.maximum_tokens && !live_.empty(); ++length) {
-      collect_candidates();
-      advance(length + 1 < options_.maximum_tokens);
-      if (ended_.size() >= options_.width) break;
-    }
+  // Chooses the next generation from the logits. Returns whether the search goes on: by the logits of parents() and
+  // tokens(), given to set_logits().
+  bool advance() {
+    collect_candidates();
+    choose();
+    return ++length_ < options_.maximum_tokens && ended_.size() < options_.width && !live_.empty();
+  }
+  [[nodiscard]] std::span<const std::uint32_t> parents() const { return parents_; }
+  [[nodiscard]] std::span<const TokenId> tokens() const { return tokens_; }
+  void set_logits(MatrixView<const float> logits) { logits_ = logits; }
+
+  // What was found, best first.
+  std::vector<Hypothesis> finish() {
     // Where too few have ended, those cut off by the length count as they are.
     if (ended_.size() < options_.width) std::ranges::move(live_, std::back_inserter(ended_));
     for (Hypothesis& hypothesis : ended_) {
@@ -96,7 +104,7 @@ class Search {
     std::ranges::push_heap(candidates_, before);
   }
 
-  void advance(bool run_model) {
+  void choose() {
     std::vector<Hypothesis> next;
     parents_.clear();
     tokens_.clear();
@@ -113,13 +121,12 @@ class Search {
       tokens_.push_back(candidate.token);
     }
     live_ = std::move(next);
-    if (run_model && ended_.size() < options_.width && !live_.empty()) logits_ = branches_.step(parents_, tokens_);
   }
 
   const BeamOptions& options_;
   TokenId end_;
   std::size_t vocabulary_;
-  Branches branches_;
+  std::size_t length_ = 0;  // of the live hypotheses
   std::vector<Hypothesis> live_;
   std::vector<Hypothesis> ended_;
   BlockMaxima blocks_;
@@ -129,11 +136,56 @@ class Search {
   std::vector<TokenId> tokens_;
 };
 
+// Branches of a session; more could never differ.
+std::size_t branch_count(const Engine& engine, const BeamOptions& options) {
+  return std::min<std::size_t>(options.width, engine.config().vocabulary);
+}
+
+// One search a session, a token at a time in all of them.
+std::vector<std::vector<Hypothesis>> search(std::span<Session* const> sessions, const BeamOptions& options,
+                                            Branches& branches) {
+  std::vector<Search> searches;
+  searches.reserve(sessions.size());
+  for (Session* session : sessions) searches.emplace_back(session->engine(), options, session->logits());
+  std::vector<std::size_t> going(sessions.size());
+  std::iota(going.begin(), going.end(), std::size_t{0});
+  while (true) {
+    std::erase_if(going, [&](std::size_t index) { return !searches[index].advance(); });
+    if (going.empty()) break;
+    for (const std::size_t index : going) branches.add(index, searches[index].parents(), searches[index].tokens());
+    const MatrixView<const float> logits = branches.step();
+    std::size_t first = 0;
+    for (const std::size_t index : going) {
+      const std::size_t count = searches[index].tokens().size();
+      searches[index].set_logits(logits.slice(first, count));
+      first += count;
+    }
+  }
+  std::vector<std::vector<Hypothesis>> found;
+  for (Search& each : searches) found.push_back(each.finish());
+  return found;
+}
+
+// What a caption's context begins with.
+std::vector<TokenId> caption_start(const Tokenizer& tokenizer, std::string_view prompt) {
+  std::vector<TokenId> tokens{tokenizer.end_of_text()};
+  tokenizer.encode_append(prompt, tokens);
+  return tokens;
+}
+
 std::string trim(std::string_view text) {
   constexpr std::string_view kSpace = " \t\r\n";
   const std::size_t first = text.find_first_not_of(kSpace);
   if (first == std::string_view::npos) return {};
   return std::string(text.substr(first, text.find_last_not_of(kSpace) - first + 1));
+}
+
+Caption to_caption(const Tokenizer& tokenizer, Hypothesis best) {
+  StreamingDecoder decoder(tokenizer);
+  std::string text;
+  for (const TokenId id : best.ids) text += decoder.push(id);
+  text += decoder.finish();
+  return {trim(text), std::move(best.ids), best.log_probability};
 }
 
 }  // namespace
@@ -154,26 +206,46 @@ Result<std::vector<Hypothesis>> beam_search(Session& session, const BeamOptions&
   if (session.position() == 0) {
     return fail(ErrorCode::kInvalidArgument, "beam search continues a context: read at least <|endoftext|> first");
   }
-  return Search(session, options).run();
+  Branches branches(session, branch_count(session.engine(), options), options.maximum_tokens);
+  return std::move(search(std::vector{&session}, options, branches).front());
 }
 
 Result<Caption> caption(Session& session, const BeamOptions& options, std::string_view prompt) {
   const Tokenizer& tokenizer = session.engine().tokenizer();
-  std::vector<TokenId> tokens{tokenizer.end_of_text()};
-  tokenizer.encode_append(prompt, tokens);
   BITMAR_TRY_VOID(options.validate());
   session.reset();
-  BITMAR_TRY_VOID(session.prefill(tokens));
+  BITMAR_TRY_VOID(session.prefill(caption_start(tokenizer, prompt)));
   BITMAR_TRY(std::vector<Hypothesis> hypotheses, beam_search(session, options));
-  Hypothesis best = std::move(hypotheses.front());
-  if (!best.ids.empty()) {
-    BITMAR_TRY_VOID(session.prefill(best.ids));
+  Caption result = to_caption(tokenizer, std::move(hypotheses.front()));
+  if (!result.ids.empty()) {
+    BITMAR_TRY_VOID(session.prefill(result.ids));
   }
-  StreamingDecoder decoder(tokenizer);
-  std::string text;
-  for (const TokenId id : best.ids) text += decoder.push(id);
-  text += decoder.finish();
-  return Caption{trim(text), std::move(best.ids), best.log_probability};
+  return result;
+}
+
+Result<std::vector<Caption>> caption(SessionBatch& batch, std::span<Session* const> sessions,
+                                     const BeamOptions& options, std::string_view prompt) {
+  const Engine& engine = batch.engine();
+  BITMAR_TRY_VOID(options.validate());
+  const std::vector<TokenId> start = caption_start(engine.tokenizer(), prompt);
+  std::vector<SessionBatch::Request> requests;
+  for (Session* session : sessions) requests.push_back({session, start});
+  BITMAR_TRY_VOID(batch.check(requests));
+  for (Session* session : sessions) session->reset();
+  BITMAR_TRY_VOID(batch.prefill(requests));
+  Branches branches(batch, sessions, branch_count(engine, options), options.maximum_tokens);
+  std::vector<Caption> captions;
+  requests.clear();
+  for (std::vector<Hypothesis>& found : search(sessions, options, branches)) {
+    captions.push_back(to_caption(engine.tokenizer(), std::move(found.front())));
+  }
+  for (std::size_t i = 0; i < sessions.size(); ++i) {
+    if (!captions[i].ids.empty()) requests.push_back({sessions[i], captions[i].ids});
+  }
+  if (!requests.empty()) {
+    BITMAR_TRY_VOID(batch.prefill(requests));
+  }
+  return captions;
 }
 
 }  // namespace bitmar

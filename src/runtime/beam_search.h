@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "runtime/session.h"
+#include "runtime/session_batch.h"
 
 namespace bitmar {
 
@@ -43,5 +44,8 @@ struct Caption {
 // winner, so that write_episode() stores image and caption together. The text is without the prompt, and without white
 // space around it.
 Result<Caption> caption(Session& session, const BeamOptions& options = {}, std::string_view prompt = {});
+// The same for several sessions together, bit for bit: in their order. Errors are the batch's; no session has advanced.
+Result<std::vector<Caption>> caption(SessionBatch& batch, std::span<Session* const> sessions,
+                                     const BeamOptions& options = {}, std::string_view prompt = {});
 
 }  // namespace bitmar

@@ -119,6 +119,11 @@ Result<Memory> Memory::restore(std::shared_ptr<const Engine> engine, MemoryState
     return fail(ErrorCode::kInvalidFile, "{} episodes and {} folded ones cannot have ids below {}", episodes, folded,
                 next_id);
   }
+  return with_journal(std::move(engine), std::move(base), std::move(journal), next_id, folded);
+}
+
+Memory Memory::with_journal(std::shared_ptr<const Engine> engine, MemoryState base, std::vector<JournalEntry> journal,
+                            std::uint64_t next_id, std::uint64_t folded) {
   Memory memory(std::move(engine), std::move(base));
   memory.journal_ = std::move(journal);
   memory.next_id_ = next_id;

@@ -74,6 +74,9 @@ class Memory {
   static Result<Memory> restore(std::shared_ptr<const Engine> engine, MemoryState base,
                                 std::vector<JournalEntry> journal, std::uint64_t next_id, std::uint64_t folded);
 
+  // The same memory for another session.
+  [[nodiscard]] Memory copy() const { return with_journal(engine_, base_, journal_, next_id_, folded_); }
+
   [[nodiscard]] const Engine& engine() const { return *engine_; }
   [[nodiscard]] const EpisodicMemory& current() const { return current_; }
   [[nodiscard]] const MemoryState& base() const { return base_; }
@@ -99,6 +102,8 @@ class Memory {
 
  private:
   Memory(std::shared_ptr<const Engine> engine, MemoryState base);
+  static Memory with_journal(std::shared_ptr<const Engine> engine, MemoryState base, std::vector<JournalEntry> journal,
+                             std::uint64_t next_id, std::uint64_t folded);
   [[nodiscard]] Result<std::size_t> index_of(std::uint64_t id) const;
   // The state after the first `entries` entries.
   [[nodiscard]] MemoryState replay(std::size_t entries) const;

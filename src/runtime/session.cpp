@@ -10,8 +10,6 @@
 namespace bitmar {
 namespace {
 
-// Tokens that run through the model together when a prompt is read.
-constexpr std::size_t kBatchTokens = 64;
 // Rows of logits that score() computes together.
 constexpr std::size_t kScoreRows = 8;
 // Patches of the largest tower grid.
@@ -19,6 +17,13 @@ constexpr std::size_t kMaximumPatches = 256 * 256;
 constexpr std::size_t kMaximumThreads = 256;
 
 }  // namespace
+
+Result<void> check_threads(std::size_t threads) {
+  if (threads < 1 || threads > kMaximumThreads) {
+    return fail(ErrorCode::kOutOfRange, "threads is {}; expected 1 to {}", threads, kMaximumThreads);
+  }
+  return {};
+}
 
 Session::Session(std::shared_ptr<const Engine> engine, const SessionOptions& options)
     : engine_(std::move(engine)), options_(options) {
@@ -33,9 +38,7 @@ Session::Session(std::shared_ptr<const Engine> engine, const SessionOptions& opt
 }
 
 Result<Session> Session::open(std::shared_ptr<const Engine> engine, const SessionOptions& options) {
-  if (options.threads < 1 || options.threads > kMaximumThreads) {
-    return fail(ErrorCode::kOutOfRange, "threads is {}; expected 1 to {}", options.threads, kMaximumThreads);
-  }
+  BITMAR_TRY_VOID(check_threads(options.threads));
   return Session(std::move(engine), options);
 }
 
@@ -101,16 +104,17 @@ TokenRow Session::row_of(TokenId token) {
   return {token, sequence_.get(), &*context_, readable_memory()};
 }
 
+void Session::after_run(const Workspace& workspace, std::size_t row) {
+  const std::size_t slots = last_attention_.size();  // 0 where no memory is read
+  std::ranges::copy(workspace.attention.span().subspan(row * slots, slots), last_attention_.begin());
+}
+
 void Session::run(std::span<const TokenId> tokens) {
   for (std::size_t row = 0; row < tokens.size(); ++row) rows_[row] = row_of(tokens[row]);
   forward(engine_->model(), std::span(rows_).first(tokens.size()), *workspace_, pool_.get());
   last_row_ = tokens.size() - 1;
   logits_current_ = false;
-  if (rows_.front().memory != nullptr) {
-    const std::size_t slots = last_attention_.size();
-    std::ranges::copy(workspace_->attention.span().subspan((tokens.size() - 1) * slots, slots),
-                      last_attention_.begin());
-  }
+  after_run(*workspace_, tokens.size() - 1);
 }
 
 Result<void> Session::read(std::span<const TokenId> tokens) {

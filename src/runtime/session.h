@@ -39,6 +39,9 @@ struct SessionOptions {
   std::size_t threads = 1;                     // the calling one included
 };
 
+// kOutOfRange: no number of threads that a session or a batch can have.
+[[nodiscard]] Result<void> check_threads(std::size_t threads);
+
 struct ImageFeatures {
   std::vector<float> values;  // [patches, width]
   std::size_t patches = 0;
@@ -106,12 +109,18 @@ class Session {
 
  private:
   friend class Branches;
+  friend class SessionBatch;
+  // Tokens that run through the model together when a prompt is read; the caches keep that many answerable.
+  static constexpr std::size_t kBatchTokens = 64;
+
   Session(std::shared_ptr<const Engine> engine, const SessionOptions& options);
   Result<void> check_tokens(std::span<const TokenId> tokens) const;
   [[nodiscard]] const EpisodicMemory* readable_memory() const;
   // The next token of this session, for a batch.
   [[nodiscard]] TokenRow row_of(TokenId token);
-  // Runs one batch of at most workspace_.rows() tokens.
+  // Keeps what a forward run leaves of this session's last token, which stood in `row`; its logits go to logits_.
+  void after_run(const Workspace& workspace, std::size_t row);
+  // Runs one batch of at most kBatchTokens.
   void run(std::span<const TokenId> tokens);
   void set_context(MatrixView<const float> features);
 

@@ -1,0 +1,44 @@
+#include "runtime/caption_batch.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace bitmar {
+namespace {
+
+// Beyond these, more rows in a product save nothing more, and their logits only take memory.
+constexpr std::size_t kPhotos = 8;
+constexpr std::size_t kHypotheses = 32;
+
+}  // namespace
+
+std::size_t CaptionBatch::useful_size(const BeamOptions& options) {
+  return std::clamp<std::size_t>(kHypotheses / std::max<std::size_t>(options.width, 1), 1, kPhotos);
+}
+
+Result<CaptionBatch> CaptionBatch::open(std::vector<Session> sessions, std::size_t threads) {
+  BITMAR_TRY(SessionBatch batch, SessionBatch::open(sessions.front().shared_engine(),
+                                                    {.maximum_sessions = sessions.size(), .threads = threads}));
+  return CaptionBatch(std::move(sessions), std::move(batch));
+}
+
+Result<void> CaptionBatch::add(const Image& photo) {
+  BITMAR_TRY(const ImageFeatures features, sessions_.front().encode_image(photo));
+  return add_features(features.view());
+}
+
+Result<void> CaptionBatch::add_features(MatrixView<const float> features) {
+  assert(size_ < capacity());
+  BITMAR_TRY_VOID(sessions_[size_].set_features(features));
+  ++size_;
+  return {};
+}
+
+Result<std::vector<Caption>> CaptionBatch::run(const BeamOptions& options, std::string_view prompt) {
+  std::vector<Session*> sessions;
+  for (Session& session : std::span(sessions_).first(std::exchange(size_, 0))) sessions.push_back(&session);
+  return caption(batch_, sessions, options, prompt);
+}
+
+}  // namespace bitmar

@@ -1,0 +1,50 @@
+// Photos captioned some at a time, each with the caption that it has alone, bit for bit.
+//
+//   BITMAR_TRY(CaptionBatch batch, CaptionBatch::open(std::move(sessions), threads));
+//   BITMAR_TRY_VOID(batch.add(photo));                                          // until it is full
+//   BITMAR_TRY(const std::vector<Caption> captions, batch.run({.width = 4}));   // and empty again
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/matrix_view.h"
+#include "base/result.h"
+#include "image/image.h"
+#include "runtime/beam_search.h"
+#include "runtime/session.h"
+#include "runtime/session_batch.h"
+
+namespace bitmar {
+
+class CaptionBatch {
+ public:
+  // How many photos pay together: of beams that are wide enough for themselves, one.
+  [[nodiscard]] static std::size_t useful_size(const BeamOptions& options);
+
+  // One session a photo, at least one, all of one engine. The first one's threads run the vision tower, `threads` the
+  // captions.
+  static Result<CaptionBatch> open(std::vector<Session> sessions, std::size_t threads);
+
+  [[nodiscard]] std::size_t capacity() const { return sessions_.size(); }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+  // One more photo, or its patch features [N, vision_width]; size() is below capacity(). One that is refused is not in
+  // the batch.
+  Result<void> add(const Image& photo);
+  Result<void> add_features(MatrixView<const float> features);
+  // The captions of all that was added, at least one, in order; caption() says how.
+  Result<std::vector<Caption>> run(const BeamOptions& options, std::string_view prompt = {});
+
+ private:
+  CaptionBatch(std::vector<Session> sessions, SessionBatch batch)
+      : sessions_(std::move(sessions)), batch_(std::move(batch)) {}
+
+  std::vector<Session> sessions_;
+  SessionBatch batch_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace bitmar
