@@ -130,9 +130,9 @@ TEST(CaptionBatch, LeavesOutWhatItRefuses) {
 }
 
 TEST(CaptionBatch, WideBeamsGoAlone) {
-  EXPECT_EQ(CaptionBatch::useful_size({.width = 1}), 8u);
-  EXPECT_EQ(CaptionBatch::useful_size({.width = 4}), 8u);
-  EXPECT_EQ(CaptionBatch::useful_size({.width = 10}), 3u);
+  EXPECT_EQ(CaptionBatch::useful_size({.width = 1}), 4u);
+  EXPECT_EQ(CaptionBatch::useful_size({.width = 2}), 2u);
+  EXPECT_EQ(CaptionBatch::useful_size({.width = 4}), 1u);
   EXPECT_EQ(CaptionBatch::useful_size({.width = 64}), 1u);
 }
 
