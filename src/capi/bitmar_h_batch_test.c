@@ -92,8 +92,8 @@ static void test_batch_errors(const bitmar_engine* engine, const bitmar_engine* 
 
   bitmar_session* const three[3] = {first, second, third};
   CHECK(bitmar_batch_step(batch, three, ids, 3, &logits, &error) == BITMAR_ERROR_OUT_OF_RANGE);
-  CHECK(logits == NULL && strstr(error.message, "3 sessions in a batch; expected 1 to 2") != NULL);
-  CHECK(bitmar_batch_step(batch, three, ids, 0, &logits, &error) == BITMAR_ERROR_OUT_OF_RANGE);
+  CHECK(logits == NULL && strstr(error.message, "3 sessions in a batch; expected at most 2") != NULL);
+  CHECK(bitmar_batch_step(batch, three, ids, 0, &logits, &error) == BITMAR_ERROR_INVALID_ARGUMENT);
   CHECK(bitmar_batch_step(batch, three, ids + 1, 2, &logits, &error) == BITMAR_ERROR_OUT_OF_RANGE);
   CHECK(strstr(error.message, "session 1 of the batch: token 260") != NULL);
   bitmar_session* const twice[2] = {first, first};

@@ -7,14 +7,13 @@
 namespace bitmar {
 namespace {
 
-// Beyond these, more rows in a product save nothing more, and their logits only take memory.
-constexpr std::size_t kPhotos = 8;
-constexpr std::size_t kHypotheses = 32;
+// Rows of a product from which on more of them save no time, measured; each session takes 4 MB.
+constexpr std::size_t kUsefulRows = 4;
 
 }  // namespace
 
 std::size_t CaptionBatch::useful_size(const BeamOptions& options) {
-  return std::clamp<std::size_t>(kHypotheses / std::max<std::size_t>(options.width, 1), 1, kPhotos);
+  return std::max<std::size_t>(kUsefulRows / std::max<std::size_t>(options.width, 1), 1);
 }
 
 Result<CaptionBatch> CaptionBatch::open(std::vector<Session> sessions, std::size_t threads) {

@@ -21,7 +21,7 @@ namespace bitmar {
 
 class CaptionBatch {
  public:
-  // How many photos pay together: of beams that are wide enough for themselves, one.
+  // How many photos at a time save time: one where the beam alone makes enough rows.
   [[nodiscard]] static std::size_t useful_size(const BeamOptions& options);
 
   // One session a photo, at least one, all of one engine. The first one's threads run the vision tower, `threads` the

@@ -34,8 +34,9 @@ Result<SessionBatch> SessionBatch::open(std::shared_ptr<const Engine> engine, co
 }
 
 Result<void> SessionBatch::check(std::span<const Request> requests) {
-  if (requests.empty() || requests.size() > options_.maximum_sessions) {
-    return fail(ErrorCode::kOutOfRange, "{} sessions in a batch; expected 1 to {}", requests.size(),
+  if (requests.empty()) return fail(ErrorCode::kInvalidArgument, "no sessions in a batch; expected at least one");
+  if (requests.size() > options_.maximum_sessions) {
+    return fail(ErrorCode::kOutOfRange, "{} sessions in a batch; expected at most {}", requests.size(),
                 options_.maximum_sessions);
   }
   sorted_.clear();

@@ -246,9 +246,9 @@ TEST(SessionBatch, RefusesWhatCannotBeRightAndAdvancesNothing) {
     const auto result = batch.prefill(requests);
     return result ? std::string("accepted") : result.error().message;
   };
-  EXPECT_EQ(message({}), "0 sessions in a batch; expected 1 to 3");
+  EXPECT_EQ(message({}), "no sessions in a batch; expected at least one");
   EXPECT_EQ(message({{a, text}, {b, text}, {c, text}, {&twins[3].batched, text}}),
-            "4 sessions in a batch; expected 1 to 3");
+            "4 sessions in a batch; expected at most 3");
   EXPECT_EQ(message({{a, text}, {nullptr, text}}), "session 1 of the batch is null");
   EXPECT_THAT(message({{a, text}, {&foreign, text}}), HasSubstr("session 1 of the batch belongs to another engine"));
   EXPECT_EQ(message({{c, text}, {a, text}, {c, text}}), "sessions 0 and 2 of the batch are the same one");
