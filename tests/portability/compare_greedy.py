@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 # Whether the logits' bits must be equal too, not only the tokens.
-SAME_BITS = False
+SAME_BITS = True
 THREADS = ["1", "2", "4"]
 
 
