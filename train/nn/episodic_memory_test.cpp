@@ -49,10 +49,16 @@ TEST_F(EpisodicMemoryTest, TheFirstSegmentReadsTheStoreByTheFormula) {
   const torch::NoGradGuard no_grad;
   memory_->named_buffers()["usage"].copy_(torch::rand({10}));
   const auto pass = memory_->forward(queries_, mask_);
+  // Products of 8-bit codes, over the norms of what they round.
+  const auto rounded = [](const torch::Tensor& x) {
+    const auto step = x.abs().amax(-1, true) / 127.0;
+    return (x / step).round() * step;
+  };
   const auto q = queries_[1][0][2];
   const auto slots = memory_->slots();
-  const auto scores = 8.0 * torch::cosine_similarity(q.unsqueeze(0), slots, 1, 1e-8) + (memory_->usage() + 1e-3).log();
-  const auto expected = torch::matmul(torch::softmax(scores, 0), slots);
+  const auto cosine = torch::matmul(rounded(slots), rounded(q)) / (slots.norm(2, -1) * q.norm());
+  const auto expected =
+      torch::matmul(torch::softmax(8.0 * cosine + (memory_->usage() + 1e-3).log(), 0), rounded(slots));
   EXPECT_TRUE(torch::allclose(pass.retrieved[1][0][2], expected, 1e-4, 1e-5));
 }
 
