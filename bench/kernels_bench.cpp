@@ -91,7 +91,7 @@ void register_pieces(const Kernels& kernels) {
       static thread_local QuantizedActivations codes;
       static thread_local AlignedBuffer<float> scratch(1024);
       static thread_local AlignedBuffer<std::int8_t> rows(1024 * 32);
-      if (codes.tokens() != 1) quantize_codes(k, {std::span(x).first(32), 1, 32}, codes);
+      if (codes.tokens() != 1) quantize_heads(k, {std::span(x).first(32), 1, 32}, codes);
       const AttentionRange range{
           codes.codes(0).data(), 0.01f, rows.data(), x.data(), rows.data(), x.data(), nullptr, 0, keys};
       attend(k, {&range, 1}, scratch.span(), std::span(out).first(32));

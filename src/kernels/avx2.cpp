@@ -34,6 +34,7 @@ const KernelTable* avx2_table() {
       .float_linear = avx2::float_linear,
       .ternary_largest = largest_by_blocks<avx2::ternary_linear, avx2::index_of_max, ternary_packed_bytes<8>>,
       .quantize_rows = avx2::quantize_rows,
+      .quantize_heads = avx2::quantize_heads,
       .layer_norm_row = avx2::layer_norm_row,
       .gelu = avx2::gelu,
       .silu = avx2::silu,

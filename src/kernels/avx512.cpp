@@ -38,6 +38,7 @@ const KernelTable* avx512_table() {
       .float_linear = avx512::float_linear,
       .ternary_largest = avx512::ternary_largest,
       .quantize_rows = avx512::quantize_rows,
+      .quantize_heads = avx512::quantize_heads,
       .layer_norm_row = avx512::layer_norm_row,
       .gelu = avx512::gelu,
       .silu = avx512::silu,

@@ -48,7 +48,7 @@ struct PackedMatrix {
 
 // Rows of one head in an attention cache, and the query that meets them. Rows stand in blocks of 16 for the products
 // with keys and of 4 for those with values; rows of a block outside [begin, end) may hold anything finite. Scales are
-// those of quantize_rows. key_width: width rounded up to a multiple of 4; value_width: to one of 16; zeros beyond
+// those of quantize_heads. key_width: width rounded up to a multiple of 4; value_width: to one of 16; zeros beyond
 // width.
 struct AttentionRange {
   const std::int8_t* query;   // [key_width]
@@ -63,6 +63,11 @@ struct AttentionRange {
 };
 
 inline constexpr std::size_t kAttentionBlock = 16;
+
+// The code, before it is rounded, of a head's largest element. Not 127: heads are often integers times one scale, and
+// an element of exactly half the largest would then stand on a tie, which every computation in floats decides its own
+// way.
+inline constexpr float kHeadRange = 127.0f * (1.0f - 0x1p-12f);
 
 // Attention weights are integers of 23 bits, as fine as a float beside the largest of them; sums over 65,536 rows fit.
 inline constexpr std::int32_t kWeightLimit = 8388607;
@@ -99,9 +104,12 @@ struct KernelTable {
   float (*ternary_largest)(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
                            std::size_t row_end, std::size_t* row);
 
-  // ActivationRows of x [rows, columns]: `stride` codes and 2 * sum_blocks(stride) sums a row. column_sums may be null.
+  // ActivationRows of x [rows, columns]: `stride` codes and 2 * sum_blocks(stride) sums a row.
   void (*quantize_rows)(const float* x, std::size_t rows, std::size_t columns, std::size_t stride, std::int8_t* codes,
                         float* inverse_scales, std::int16_t* column_sums);
+  // Rows for attention: the same but for the range, kHeadRange, and without sums.
+  void (*quantize_heads)(const float* x, std::size_t rows, std::size_t columns, std::size_t stride, std::int8_t* codes,
+                         float* inverse_scales);
 
   // Float pieces on `count` elements; see ops.h for what each computes. `out` may equal an input, not overlap it.
   void (*layer_norm_row)(const float* x, const float* gain, const float* bias, float epsilon, std::size_t count,

@@ -261,8 +261,8 @@ BITMAR_TARGET void rotate(float* values, std::size_t heads, std::size_t head_wid
   }
 }
 
-// 127 / max|x|, or 0 where that is not finite.
-BITMAR_TARGET inline float quantization_scale(const float* x, std::size_t count, float* inverse) {
+// range / max|x|, or 0 where that is not finite.
+BITMAR_TARGET inline float quantization_scale(const float* x, std::size_t count, float range, float* inverse) {
   Floats maxima = zeros();
   Floats others = zeros();
   std::size_t i = 0;
@@ -272,42 +272,43 @@ BITMAR_TARGET inline float quantization_scale(const float* x, std::size_t count,
   }
   for (; i < count; i += kLanes) maxima = max(magnitude(load_first(x + i, lanes_left(count, i))), maxima);
   const float largest = max_lanes(max(maxima, others));
-  const float scale = 127.0f / largest;
+  const float scale = range / largest;
   const bool usable = scale <= 3.40282347e38f;
-  *inverse = usable ? largest / 127.0f : 0.0f;
+  *inverse = usable ? largest / range : 0.0f;
   return usable ? scale : 0.0f;
 }
 
-BITMAR_TARGET inline Ints quantized(Floats x, Floats scale) {
-  return to_ints(round_even(min(max(mul(x, scale), spread(-127.0f)), spread(127.0f))));
-}
-
-BITMAR_TARGET inline void quantize_row(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes,
-                                       float* inverse, std::int16_t* column_sums) {
-  const Floats scale = spread(quantization_scale(x, columns, inverse));
-  for (std::size_t first = 0; first < stride; first += kSumColumns) {
-    Floats sums = zeros();  // of integers below 2^24: exact
-    for (std::size_t i = first; i < stride && i < first + kSumColumns; i += kLanes) {
-      const std::size_t left = i < columns ? lanes_left(columns, i) : 0;
-      const Floats values = left == kLanes ? load(x + i) : left == 0 ? zeros() : load_first(x + i, left);
-      const Ints rounded = quantized(values, scale);
-      store_codes(codes + i, rounded);
-      sums = add(sums, to_floats(rounded));
-    }
-    if (column_sums == nullptr) continue;
-    float lanes[4];
-    fold_to_four(sums, lanes);
-    *column_sums++ = static_cast<std::int16_t>(lanes[0] + lanes[1]);
-    *column_sums++ = static_cast<std::int16_t>(lanes[2] + lanes[3]);
-  }
+// Codes [i, i + 16) of a row of `columns` elements; zeros beyond it.
+BITMAR_TARGET inline Ints quantized_lanes(const float* x, std::size_t columns, std::size_t i, Floats scale) {
+  const std::size_t left = i < columns ? lanes_left(columns, i) : 0;
+  const Floats values = left == kLanes ? load(x + i) : left == 0 ? zeros() : load_first(x + i, left);
+  return to_ints(round_even(min(max(mul(values, scale), spread(-127.0f)), spread(127.0f))));
 }
 
 BITMAR_TARGET void quantize_rows(const float* x, std::size_t rows, std::size_t columns, std::size_t stride,
                                  std::int8_t* codes, float* inverse_scales, std::int16_t* column_sums) {
-  const std::size_t sums = 2 * sum_blocks(stride);
-  for (std::size_t row = 0; row < rows; ++row) {
-    quantize_row(x + row * columns, columns, stride, codes + row * stride, inverse_scales + row,
-                 column_sums == nullptr ? nullptr : column_sums + row * sums);
+  for (std::size_t row = 0; row < rows; ++row, x += columns, codes += stride) {
+    const Floats scale = spread(quantization_scale(x, columns, 127.0f, inverse_scales + row));
+    for (std::size_t first = 0; first < stride; first += kSumColumns) {
+      Floats sums = zeros();  // of integers below 2^24: exact
+      for (std::size_t i = first; i < stride && i < first + kSumColumns; i += kLanes) {
+        const Ints rounded = quantized_lanes(x, columns, i, scale);
+        store_codes(codes + i, rounded);
+        sums = add(sums, to_floats(rounded));
+      }
+      float lanes[4];
+      fold_to_four(sums, lanes);
+      *column_sums++ = static_cast<std::int16_t>(lanes[0] + lanes[1]);
+      *column_sums++ = static_cast<std::int16_t>(lanes[2] + lanes[3]);
+    }
+  }
+}
+
+BITMAR_TARGET void quantize_heads(const float* x, std::size_t rows, std::size_t columns, std::size_t stride,
+                                  std::int8_t* codes, float* inverse_scales) {
+  for (std::size_t row = 0; row < rows; ++row, x += columns, codes += stride) {
+    const Floats scale = spread(quantization_scale(x, columns, kHeadRange, inverse_scales + row));
+    for (std::size_t i = 0; i < stride; i += kLanes) store_codes(codes + i, quantized_lanes(x, columns, i, scale));
   }
 }
 

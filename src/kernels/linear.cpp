@@ -74,10 +74,10 @@ void quantize_activations(const Kernels& kernels, MatrixView<const float> x, Qua
   out.has_column_sums_ = true;
 }
 
-void quantize_codes(const Kernels& kernels, MatrixView<const float> x, QuantizedActivations& out) {
+void quantize_heads(const Kernels& kernels, MatrixView<const float> x, QuantizedActivations& out) {
   out.resize(x.rows, x.columns);
-  kernels.quantize_rows(x.values.data(), x.rows, x.columns, out.stride_, out.codes_.data(), out.inverse_scales_.data(),
-                        nullptr);
+  kernels.quantize_heads(x.values.data(), x.rows, x.columns, out.stride_, out.codes_.data(),
+                         out.inverse_scales_.data());
   out.has_column_sums_ = false;
 }
 

@@ -38,7 +38,7 @@ class QuantizedActivations {
 
  private:
   friend void quantize_activations(const Kernels&, MatrixView<const float>, QuantizedActivations&);
-  friend void quantize_codes(const Kernels&, MatrixView<const float>, QuantizedActivations&);
+  friend void quantize_heads(const Kernels&, MatrixView<const float>, QuantizedActivations&);
   void resize(std::size_t tokens, std::size_t columns);
 
   AlignedBuffer<std::int8_t> codes_;         // [tokens, stride]
@@ -47,14 +47,14 @@ class QuantizedActivations {
   std::size_t tokens_ = 0;
   std::size_t columns_ = 0;
   std::size_t stride_ = 0;
-  bool has_column_sums_ = true;  // not after quantize_codes
+  bool has_column_sums_ = true;  // not after quantize_heads
 };
 
 // Quantizes x [tokens, columns], finite values. A row of zeros (or too small for 127 / max|x| to be finite) gets zero
 // codes and inverse scale 0. The codes are the same on every instruction set.
 void quantize_activations(const Kernels& kernels, MatrixView<const float> x, QuantizedActivations& out);
-// The same for rows that only attention reads: no input of a matrix product.
-void quantize_codes(const Kernels& kernels, MatrixView<const float> x, QuantizedActivations& out);
+// Rows for attention, scaled to kHeadRange instead of 127: no input of a matrix product.
+void quantize_heads(const Kernels& kernels, MatrixView<const float> x, QuantizedActivations& out);
 
 // Weights in {-1, 0, 1} times one scale. out[t, r] = float(sum) * (scale * inverse_scale[t]) + bias[r].
 class TernaryLinear {

@@ -113,6 +113,18 @@ TEST_P(Linear, SumsAreExactAtEverySizeAroundTheBlocks) {
   }
 }
 
+TEST_P(Linear, HalfTheLargestOfAHeadIsNoTie) {
+  // Integers times any scale, as a projection gives them: the quotient's rounding decides nothing.
+  for (int step = 1; step < 200; ++step) {
+    const float scale = 0.001f * static_cast<float>(step) * 1.234567f;
+    const Floats head{254.0f * scale, 127.0f * scale, -127.0f * scale, 0.0f};
+    QuantizedActivations codes;
+    quantize_heads(kernels_, {head, 1, 4}, codes);
+    EXPECT_EQ(std::vector<int>(codes.codes(0).begin(), codes.codes(0).end()), (std::vector<int>{127, 63, -63, 0}));
+    EXPECT_NEAR(codes.inverse_scale(0) * kHeadRange, head[0], 1e-6f * head[0]);
+  }
+}
+
 TEST_P(Linear, IndexOfMaxIsTheLowestRowOfTheLargestOutput) {
   Random random(11);
   const Kernels& kernels = kernels_;

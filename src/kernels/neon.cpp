@@ -40,6 +40,7 @@ const KernelTable* neon_table() {
       .float_linear = neon::float_linear,
       .ternary_largest = largest_by_blocks<neon::ternary_linear, neon::index_of_max, ternary_packed_bytes<4>>,
       .quantize_rows = neon::quantize_rows,
+      .quantize_heads = neon::quantize_heads,
       .layer_norm_row = neon::layer_norm_row,
       .gelu = neon::gelu,
       .silu = neon::silu,

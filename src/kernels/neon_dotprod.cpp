@@ -43,6 +43,7 @@ const KernelTable* neon_dotprod_table() {
       .ternary_largest =
           largest_by_blocks<neon_dotprod::ternary_linear, neon_dotprod::index_of_max, ternary_packed_bytes<4>>,
       .quantize_rows = neon_dotprod::quantize_rows,
+      .quantize_heads = neon_dotprod::quantize_heads,
       .layer_norm_row = neon_dotprod::layer_norm_row,
       .gelu = neon_dotprod::gelu,
       .silu = neon_dotprod::silu,

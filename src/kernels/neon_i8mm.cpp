@@ -43,6 +43,7 @@ const KernelTable* neon_i8mm_table() {
       .float_linear = neon_i8mm::float_linear,
       .ternary_largest = largest_by_blocks<neon_i8mm::ternary_linear, neon_i8mm::index_of_max, ternary_packed_bytes<4>>,
       .quantize_rows = neon_i8mm::quantize_rows,
+      .quantize_heads = neon_i8mm::quantize_heads,
       .layer_norm_row = neon_i8mm::layer_norm_row,
       .gelu = neon_i8mm::gelu,
       .silu = neon_i8mm::silu,

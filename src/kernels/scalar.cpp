@@ -104,10 +104,10 @@ void float_linear(const PackedMatrix* weights, const float* x, std::size_t token
   }
 }
 
-float quantize_row(const float* x, std::size_t columns, std::size_t stride, std::int8_t* codes) {
+float quantize_row(const float* x, std::size_t columns, std::size_t stride, float range, std::int8_t* codes) {
   float largest = 0.0f;
   for (std::size_t c = 0; c < columns; ++c) largest = std::fabs(x[c]) > largest ? std::fabs(x[c]) : largest;
-  const float scale = 127.0f / largest;
+  const float scale = range / largest;
   const bool usable = scale <= FLT_MAX;  // not where largest is 0 or too small
   // Adding and subtracting 1.5 * 2^23 rounds half to even: the sum has no bits left below the units.
   constexpr float kRounder = 12582912.0f;
@@ -117,19 +117,26 @@ float quantize_row(const float* x, std::size_t columns, std::size_t stride, std:
     value = value < 127.0f ? value : 127.0f;
     codes[c] = static_cast<std::int8_t>((value + kRounder) - kRounder);
   }
-  return usable ? largest / 127.0f : 0.0f;
+  return usable ? largest / range : 0.0f;
 }
 
 void quantize_rows(const float* x, std::size_t rows, std::size_t columns, std::size_t stride, std::int8_t* codes,
                    float* inverse_scales, std::int16_t* column_sums) {
   for (std::size_t row = 0; row < rows; ++row, codes += stride) {
-    inverse_scales[row] = quantize_row(x + row * columns, columns, stride, codes);
-    for (std::size_t first = 0; first < stride && column_sums != nullptr; first += kSumColumns) {
+    inverse_scales[row] = quantize_row(x + row * columns, columns, stride, 127.0f, codes);
+    for (std::size_t first = 0; first < stride; first += kSumColumns) {
       int sums[2] = {0, 0};
       for (std::size_t c = first; c < stride && c < first + kSumColumns; ++c) sums[c / 2 % 2] += codes[c];
       *column_sums++ = static_cast<std::int16_t>(sums[0]);
       *column_sums++ = static_cast<std::int16_t>(sums[1]);
     }
+  }
+}
+
+void quantize_heads(const float* x, std::size_t rows, std::size_t columns, std::size_t stride, std::int8_t* codes,
+                    float* inverse_scales) {
+  for (std::size_t row = 0; row < rows; ++row) {
+    inverse_scales[row] = quantize_row(x + row * columns, columns, stride, kHeadRange, codes + row * stride);
   }
 }
 
@@ -335,6 +342,7 @@ const KernelTable* scalar_table() {
       .float_linear = float_linear,
       .ternary_largest = ternary_largest,
       .quantize_rows = quantize_rows,
+      .quantize_heads = quantize_heads,
       .layer_norm_row = layer_norm_row,
       .gelu = gelu,
       .silu = silu,

@@ -39,6 +39,7 @@ const KernelTable* wasm_table() {
       .float_linear = wasm::float_linear,
       .ternary_largest = largest_by_blocks<wasm::ternary_linear, wasm::index_of_max, ternary_packed_bytes<4>>,
       .quantize_rows = wasm::quantize_rows,
+      .quantize_heads = wasm::quantize_heads,
       .layer_norm_row = wasm::layer_norm_row,
       .gelu = wasm::gelu,
       .silu = wasm::silu,

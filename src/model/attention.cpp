@@ -42,8 +42,9 @@ float score_scale(const ModelConfig& config) {
 }
 
 // Quantizes the heads of x [rows, d], one scale a head.
-void quantize_heads(const Kernels& kernels, std::size_t heads, MatrixView<const float> x, QuantizedActivations& out) {
-  quantize_codes(kernels, {x.values, x.rows * heads, x.columns / heads}, out);
+void quantize_heads_of(const BitmarModel& model, MatrixView<const float> x, QuantizedActivations& out) {
+  const std::size_t heads = model.config.heads;
+  quantize_heads(*model.kernels, {x.values, x.rows * heads, x.columns / heads}, out);
 }
 
 void set_query(AttentionRange& range, const QuantizedActivations& queries, std::size_t item, float scale) {
@@ -55,8 +56,8 @@ void set_query(AttentionRange& range, const QuantizedActivations& queries, std::
 
 void append_to_caches(const BitmarModel& model, std::span<KvCache* const> caches, MatrixView<const float> key,
                       MatrixView<const float> value, Workspace& workspace) {
-  quantize_heads(*model.kernels, model.config.heads, key, workspace.quantized_key);
-  quantize_heads(*model.kernels, model.config.heads, value, workspace.quantized_value);
+  quantize_heads_of(model, key, workspace.quantized_key);
+  quantize_heads_of(model, value, workspace.quantized_value);
   for (std::size_t row = 0; row < caches.size(); ++row) {
     caches[row]->append(workspace.quantized_key, workspace.quantized_value, row);
   }
@@ -75,8 +76,8 @@ void attend_to_caches(const BitmarModel& model, std::span<KvCache* const> caches
     work += 2 * query.columns *
             static_cast<std::size_t>(std::min<std::uint64_t>(position + 1, model.config.cache_tokens()));
   }
-  quantize_heads(kernels, heads, query, workspace.quantized_query);
-  if (sink_query) quantize_heads(kernels, heads, *sink_query, workspace.quantized_sink_query);
+  quantize_heads_of(model, query, workspace.quantized_query);
+  if (sink_query) quantize_heads_of(model, *sink_query, workspace.quantized_sink_query);
   const QuantizedActivations& sink_codes = sink_query ? workspace.quantized_sink_query : workspace.quantized_query;
   split_items(query.rows * heads, work, workspace, pool, [&](std::size_t item, std::span<float> scratch) {
     const std::size_t row = item / heads;
@@ -98,7 +99,7 @@ void attend_to_images(const BitmarModel& model, std::span<const TokenRow> rows, 
   const float scale = score_scale(model.config);
   std::size_t work = 0;
   for (const TokenRow& row : rows) work += 2 * query.columns * row.image->tokens();
-  quantize_heads(kernels, heads, query, workspace.quantized_query);
+  quantize_heads_of(model, query, workspace.quantized_query);
   split_items(query.rows * heads, work, workspace, pool, [&](std::size_t item, std::span<float> scratch) {
     const std::size_t row = item / heads;
     const std::size_t head = item % heads;
@@ -112,7 +113,7 @@ void attend_to_memories(const BitmarModel& model, std::span<const TokenRow> rows
                         MatrixView<float> attention, MatrixView<float> retrieved, Workspace& workspace,
                         ThreadPool* pool) {
   const Kernels& kernels = *model.kernels;
-  quantize_codes(kernels, queries, workspace.quantized_memory_query);
+  quantize_heads(kernels, queries, workspace.quantized_memory_query);
   const std::size_t work = 2 * queries.columns * queries.rows * attention.columns;
   split_items(queries.rows, work, workspace, pool, [&](std::size_t row, std::span<float> scratch) {
     const EpisodicMemory* memory = rows[row].memory;

@@ -51,7 +51,7 @@ void EpisodicMemory::assign(MemoryState state) {
   const std::size_t count = state_.usage.size();
   const MatrixView<const float> slots(state_.slots, count, state_.slots.size() / count);
   QuantizedActivations codes;
-  quantize_codes(*kernels_, slots, codes);
+  quantize_heads(*kernels_, slots, codes);
   for (std::size_t slot = 0; slot < count; ++slot) {
     rows_.put(slot, codes, codes, slot);
     const float norm = std::sqrt(dot(*kernels_, slots.row(slot), slots.row(slot)));

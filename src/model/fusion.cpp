@@ -56,8 +56,8 @@ FusionContext::FusionContext(const BitmarModel& model, const std::vector<float>&
   model.fusion.value.apply(quantized, {values, tokens_, width}, pool);
   QuantizedActivations key_heads;
   QuantizedActivations value_heads;
-  quantize_activations(*model.kernels, {keys, tokens_ * heads, width / heads}, key_heads);
-  quantize_activations(*model.kernels, {values, tokens_ * heads, width / heads}, value_heads);
+  quantize_heads(*model.kernels, {keys, tokens_ * heads, width / heads}, key_heads);
+  quantize_heads(*model.kernels, {values, tokens_ * heads, width / heads}, value_heads);
   for (std::size_t token = 0; token < tokens_; ++token) rows_.put(token, key_heads, value_heads, token);
 }
 

@@ -58,10 +58,13 @@ class Model:
         # Called with a shape, gives what is added to activations, in codes, before they are rounded.
         self.rounding_noise = rounding_noise
 
-    def quantize_activations(self, x):
-        s = 127 / x.abs().amax(-1, keepdim=True).clamp_min(1e-30)
+    def quantize_activations(self, x, largest=127):
+        s = largest / x.abs().amax(-1, keepdim=True).clamp_min(1e-30)
         codes = x * s if self.rounding_noise is None else x * s + self.rounding_noise(x.shape)
         return straight_through(x, torch.clamp(torch.round(codes), -127, 127) / s)
+
+    def quantize_heads(self, x):
+        return self.quantize_activations(x, 127 * (1 - 2 ** -12))
 
     def linear(self, name, x):
         w = LsqTernary.apply(self.p[name + ".weight"], self.p[name + ".scale"])
@@ -88,7 +91,7 @@ class Model:
                    (("query", queries), ("key", keys), ("value", keys)))
         if causal:
             q, k = self.rotate(q), self.rotate(k)
-        q, k, v = (self.quantize_activations(x) for x in (q, k, v))
+        q, k, v = (self.quantize_heads(x) for x in (q, k, v))
         scores = q @ k.transpose(1, 2) / math.sqrt(q.shape[-1])
         if causal:
             scores = scores.masked_fill(torch.ones_like(scores[0], dtype=torch.bool).triu(1), -math.inf)
@@ -139,9 +142,9 @@ class Model:
 
     def read(self, queries, slots, usage):
         beta = F.softplus(self.p["memory.read_sharpness"])
-        rows = self.quantize_activations(slots)
+        rows = self.quantize_heads(slots)
         norms = (queries.norm(dim=1)[:, None] * slots.norm(dim=1)[None]).clamp_min(1e-8)
-        cosine = self.quantize_activations(queries) @ rows.t() / norms
+        cosine = self.quantize_heads(queries) @ rows.t() / norms
         attention = torch.softmax(beta * cosine + torch.log(FLOOR + usage), -1)
         return attention @ rows, attention
 

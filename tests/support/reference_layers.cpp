@@ -26,13 +26,13 @@ ReferenceWeights::ReferenceWeights(const ModelConfig& config, const TensorDecode
   }
 }
 
-ReferenceLayers::Codes ReferenceLayers::quantize(const Row& x) {
+ReferenceLayers::Codes ReferenceLayers::quantize(const Row& x, double range) {
   double largest = 0;
   for (const double value : x) largest = std::max(largest, std::abs(value));
   if (largest == 0) return {Row(x.size(), 0.0), 0.0};
-  Codes result{{}, largest / 127.0};
+  Codes result{{}, largest / range};
   for (const double value : x) {
-    const double scaled = value * 127.0 / largest;
+    const double scaled = value * range / largest;
     closest_tie_ = std::min(closest_tie_, std::abs(std::abs(scaled - std::floor(scaled)) - 0.5));
     result.codes.push_back(std::nearbyint(scaled));
   }
@@ -40,7 +40,7 @@ ReferenceLayers::Codes ReferenceLayers::quantize(const Row& x) {
 }
 
 Row ReferenceLayers::rounded(const Row& x) {
-  auto [codes, step] = quantize(x);
+  auto [codes, step] = quantize(x, 127.0 * (1.0 - 0x1p-12));
   for (double& code : codes) code *= step;
   return codes;
 }

@@ -37,8 +37,9 @@ class ReferenceLayers {
     Row codes;
     double step;
   };
-  [[nodiscard]] Codes quantize(const Row& x);
-  [[nodiscard]] Row rounded(const Row& x);  // codes times step
+  [[nodiscard]] Codes quantize(const Row& x, double range = 127.0);
+  // As attention takes it: codes of a range just below 127, times their step.
+  [[nodiscard]] Row rounded(const Row& x);
   [[nodiscard]] Rows bit_linear(const std::string& name, const Rows& x);
   [[nodiscard]] Rows norm(const std::string& name, const Rows& x) const;
   // Attention with output norm and projection, on queries, keys and values rounded to 8-bit codes head by head.

@@ -67,9 +67,9 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& queries, const torch::
     key = apply_rotary(key, *options.rotary);
   }
   // As in the runtime's caches: 8-bit codes with a scale a head.
-  query = fake_quantize_activations(query);
-  key = fake_quantize_activations(key);
-  value = fake_quantize_activations(value);
+  query = fake_quantize_heads(query);
+  key = fake_quantize_heads(key);
+  value = fake_quantize_heads(value);
   if (options.probabilities != nullptr) *options.probabilities = attention_probabilities(query, key, options);
   std::optional<torch::Tensor> mask;
   if (options.mask.defined()) mask = options.mask.to(query.scalar_type());

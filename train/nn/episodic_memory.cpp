@@ -53,9 +53,9 @@ EpisodicMemoryImpl::Read EpisodicMemoryImpl::read(const torch::Tensor& queries, 
                                                   const torch::Tensor& usage) const {
   const auto beta = torch::softplus(read_sharpness_);
   // As the runtime reads: on the 8-bit codes of queries and slots, over the norms of the originals.
-  const auto rows = fake_quantize_activations(slots);
-  const auto norms = queries.norm(2, -1, true) * slots.norm(2, -1).unsqueeze(1);                // [rows, T, K]
-  const auto dots = torch::matmul(fake_quantize_activations(queries), rows.transpose(-2, -1));  // [rows, T, K]
+  const auto rows = fake_quantize_heads(slots);
+  const auto norms = queries.norm(2, -1, true) * slots.norm(2, -1).unsqueeze(1);          // [rows, T, K]
+  const auto dots = torch::matmul(fake_quantize_heads(queries), rows.transpose(-2, -1));  // [rows, T, K]
   const auto scores =
       beta * (dots / norms.clamp_min(kNormFloor)) + (usage + config_.memory_usage_floor).log().unsqueeze(1);
   const auto attention = torch::softmax(scores, -1);

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "nn/fused_ops.h"
 #include "nn/testing.h"
 
 namespace bitmar {
@@ -51,7 +52,7 @@ TEST_F(EpisodicMemoryTest, TheFirstSegmentReadsTheStoreByTheFormula) {
   const auto pass = memory_->forward(queries_, mask_);
   // Products of 8-bit codes, over the norms of what they round.
   const auto rounded = [](const torch::Tensor& x) {
-    const auto step = x.abs().amax(-1, true) / 127.0;
+    const auto step = x.abs().amax(-1, true) / kHeadRange;
     return (x / step).round() * step;
   };
   const auto q = queries_[1][0][2];

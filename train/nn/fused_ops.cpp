@@ -49,8 +49,8 @@ float round_and_clip(float value, float limit) {
   return above < limit ? above : limit;
 }
 
-void quantize_token(const float* x, float* y, std::int64_t count) {
-  const float scale = kActivationMaximum / maximum_magnitude(x, count);
+void quantize_token(const float* x, float* y, std::int64_t count, float range) {
+  const float scale = range / maximum_magnitude(x, count);
   if (!(scale <= std::numeric_limits<float>::max())) {  // nothing but zeros
     std::fill(y, y + count, 0.0f);
     return;
@@ -58,7 +58,7 @@ void quantize_token(const float* x, float* y, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) y[i] = round_and_clip(x[i] * scale, kActivationMaximum) / scale;
 }
 
-void quantize_tokens(const torch::Tensor& x, torch::Tensor& y) {
+void quantize_tokens(const torch::Tensor& x, float range, torch::Tensor& y) {
   const std::int64_t features = x.size(-1);
   if (x.numel() == 0) return;
   const float* source = x.const_data_ptr<float>();
@@ -66,31 +66,34 @@ void quantize_tokens(const torch::Tensor& x, torch::Tensor& y) {
   at::parallel_for(0, x.numel() / features, std::max<std::int64_t>(1, kParallelGrain / features),
                    [&](std::int64_t begin, std::int64_t end) {
                      for (std::int64_t token = begin; token < end; ++token) {
-                       quantize_token(source + token * features, target + token * features, features);
+                       quantize_token(source + token * features, target + token * features, features, range);
                      }
                    });
 }
 
-torch::Tensor quantize_tokens_by_torch(const torch::Tensor& x) {
-  const torch::Tensor scale = kActivationMaximum / x.abs().amax(-1, true).to(torch::kFloat);
+torch::Tensor quantize_tokens_by_torch(const torch::Tensor& x, float range) {
+  const torch::Tensor scale = range / x.abs().amax(-1, true).to(torch::kFloat);
   const torch::Tensor codes = (x * scale).round().clamp(-kActivationMaximum, kActivationMaximum);
   return torch::where(scale.isinf(), torch::zeros_like(codes), codes / scale).to(x.scalar_type());
 }
 
 struct ActivationQuantizer : torch::autograd::Function<ActivationQuantizer> {
-  static torch::Tensor forward(AutogradContext* context, torch::Tensor x, bool in_place) {
-    if (!is_fused(x)) return quantize_tokens_by_torch(x);
+  static torch::Tensor forward(AutogradContext* context, torch::Tensor x, double range, bool in_place) {
+    const auto limit = static_cast<float>(range);
+    if (!is_fused(x)) return quantize_tokens_by_torch(x, limit);
     if (in_place && x.is_contiguous()) {
-      quantize_tokens(x, x);
+      quantize_tokens(x, limit, x);
       context->mark_dirty({x});
       return x;
     }
     const torch::Tensor source = x.contiguous();
     torch::Tensor y = torch::empty_like(source);
-    quantize_tokens(source, y);
+    quantize_tokens(source, limit, y);
     return y;
   }
-  static tensor_list backward(AutogradContext*, tensor_list gradients) { return {gradients[0], torch::Tensor()}; }
+  static tensor_list backward(AutogradContext*, tensor_list gradients) {
+    return {gradients[0], torch::Tensor(), torch::Tensor()};
+  }
 };
 
 float scale_value(const torch::Tensor& scale) {
@@ -201,11 +204,15 @@ struct Int8RowQuantizer : torch::autograd::Function<Int8RowQuantizer> {
 }  // namespace
 
 torch::Tensor fake_quantize_activations(const torch::Tensor& x) {
-  return ActivationQuantizer::apply(x, false);
+  return ActivationQuantizer::apply(x, double{kActivationMaximum}, false);
+}
+
+torch::Tensor fake_quantize_heads(const torch::Tensor& x) {
+  return ActivationQuantizer::apply(x, kHeadRange, false);
 }
 
 torch::Tensor fake_quantize_activations_(torch::Tensor x) {
-  return ActivationQuantizer::apply(std::move(x), true);
+  return ActivationQuantizer::apply(std::move(x), double{kActivationMaximum}, true);
 }
 
 torch::Tensor fake_quantize_ternary(const torch::Tensor& weight, const torch::Tensor& scale) {

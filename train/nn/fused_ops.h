@@ -17,6 +17,11 @@ inline constexpr float kMinimumTernaryScale = 1e-8f;
 // zero. The gradient passes unchanged (straight-through). x: [..., features], floating point.
 [[nodiscard]] torch::Tensor fake_quantize_activations(const torch::Tensor& x);
 
+// The same for queries, keys, values and memory slots, scaled to just below 127: they are often integers times one
+// scale, and an element of exactly half the largest would stand on a tie between two codes.
+inline constexpr double kHeadRange = 127.0 * (1.0 - 0x1p-12);
+[[nodiscard]] torch::Tensor fake_quantize_heads(const torch::Tensor& x);
+
 // The same, overwriting x where autograd allows: for a temporary whose producer does not need its own output for its
 // gradient (a norm, GELU; not softmax or attention), which saves one allocation and one pass over memory.
 torch::Tensor fake_quantize_activations_(torch::Tensor x);
