@@ -31,7 +31,8 @@ class CaptionTogether(unittest.TestCase):
 
     def captions(self, *arguments: object, status: int = 0) -> list[tuple[str, str, float]]:
         """File, caption, log-probability, which is printed exactly."""
-        lines = [json.loads(line) for line in self.run_tool("caption", *arguments, "--json", status=status)[0].splitlines()]
+        out, _ = self.run_tool("caption", *arguments, "--json", status=status)
+        lines = [json.loads(line) for line in out.splitlines()]
         self.assertTrue(all(line["milliseconds"] > 0 for line in lines))
         return [(line["file"], line["caption"], line["log_probability"]) for line in lines]
 
@@ -67,8 +68,8 @@ class CaptionTogether(unittest.TestCase):
         expected = {pathlib.Path(file).name: caption for file, caption, _ in self.captions("--beam", 1, *self.photos)}
         for threads in (1, 2):
             predictions = self.folder / "predictions.json"
-            self.run_tool("eval", "captions", "--images", PHOTOS, "--references", references, "--beam", 1, "-t", threads,
-                          "--predictions", predictions)
+            self.run_tool("eval", "captions", "--images", PHOTOS, "--references", references, "--beam", 1, "-t",
+                          threads, "--predictions", predictions)
             found = {line["image_id"]: line["caption"] for line in json.loads(predictions.read_text())}
             self.assertEqual(found, expected)
 
