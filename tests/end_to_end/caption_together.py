@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Drives `bitmar caption` and `bitmar eval captions`: photos that are captioned together have the captions and the exact
+"""Drives `bitmar caption` and `bitmar eval captions`: photos that are captioned together have the captions and exact
 log-probabilities that they have alone, and one that cannot be read costs the others nothing.
 
     caption_together.py TOOL MODEL PHOTO_FOLDER       exit status 77: there is no such model
