@@ -104,7 +104,7 @@ Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engi
       BITMAR_TRY(Session session, Session::open(engine, session_options));
       sessions.push_back(std::move(session));
     }
-    BITMAR_TRY(CaptionBatch batch, CaptionBatch::open(std::move(sessions), 1));
+    BITMAR_TRY(CaptionBatch batch, CaptionBatch::open(std::move(sessions)));
     batches.push_back(std::move(batch));
   }
 

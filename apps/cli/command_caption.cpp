@@ -86,7 +86,7 @@ Result<void> run(const Options& options) {
   BITMAR_TRY(const auto engine, open_engine(options.model));
   const std::size_t together = std::min(photos.size(), CaptionBatch::useful_size(options.beam));
   BITMAR_TRY(std::vector<Session> sessions, open_sessions(engine, options.model, together));
-  BITMAR_TRY(CaptionBatch batch, CaptionBatch::open(std::move(sessions), options.model.threads));
+  BITMAR_TRY(CaptionBatch batch, CaptionBatch::open(std::move(sessions)));
 
   std::size_t failed = 0;
   for (std::size_t first = 0; first < photos.size(); first += together) {

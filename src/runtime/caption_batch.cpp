@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <span>
 #include <utility>
 
 namespace bitmar {
@@ -16,9 +17,13 @@ std::size_t CaptionBatch::useful_size(const BeamOptions& options) {
   return std::max<std::size_t>(kUsefulRows / std::max<std::size_t>(options.width, 1), 1);
 }
 
-Result<CaptionBatch> CaptionBatch::open(std::vector<Session> sessions, std::size_t threads) {
-  BITMAR_TRY(SessionBatch batch, SessionBatch::open(sessions.front().shared_engine(),
-                                                    {.maximum_sessions = sessions.size(), .threads = threads}));
+Result<CaptionBatch> CaptionBatch::open(std::vector<Session> sessions) {
+  std::optional<SessionBatch> batch;
+  if (sessions.size() > 1) {
+    const Session& first = sessions.front();
+    BITMAR_TRY(batch, SessionBatch::open(first.shared_engine(),
+                                         {.maximum_sessions = sessions.size(), .threads = first.options().threads}));
+  }
   return CaptionBatch(std::move(sessions), std::move(batch));
 }
 
@@ -35,9 +40,17 @@ Result<void> CaptionBatch::add_features(MatrixView<const float> features) {
 }
 
 Result<std::vector<Caption>> CaptionBatch::run(const BeamOptions& options, std::string_view prompt) {
-  std::vector<Session*> sessions;
-  for (Session& session : std::span(sessions_).first(std::exchange(size_, 0))) sessions.push_back(&session);
-  return caption(batch_, sessions, options, prompt);
+  const auto used = std::span(sessions_).first(std::exchange(size_, 0));
+  std::vector<Caption> captions;
+  if (used.size() == 1) {
+    BITMAR_TRY(Caption only, caption(used.front(), options, prompt));
+    captions.push_back(std::move(only));
+  } else if (used.size() > 1) {
+    std::vector<Session*> sessions;
+    for (Session& session : used) sessions.push_back(&session);
+    BITMAR_TRY(captions, caption(*batch_, sessions, options, prompt));
+  }
+  return captions;
 }
 
 }  // namespace bitmar

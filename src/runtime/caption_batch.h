@@ -1,13 +1,14 @@
 // Photos captioned some at a time, each with the caption that it has alone, bit for bit.
 //
-//   BITMAR_TRY(CaptionBatch batch, CaptionBatch::open(std::move(sessions), threads));
+//   BITMAR_TRY(CaptionBatch batch, CaptionBatch::open(std::move(sessions)));
 //   BITMAR_TRY_VOID(batch.add(photo));                                          // until it is full
 //   BITMAR_TRY(const std::vector<Caption> captions, batch.run({.width = 4}));   // and empty again
 #pragma once
 
 #include <cstddef>
-#include <span>
+#include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/matrix_view.h"
@@ -24,9 +25,8 @@ class CaptionBatch {
   // How many photos at a time save time: one where the beam alone makes enough rows.
   [[nodiscard]] static std::size_t useful_size(const BeamOptions& options);
 
-  // One session a photo, at least one, all of one engine. The first one's threads run the vision tower, `threads` the
-  // captions.
-  static Result<CaptionBatch> open(std::vector<Session> sessions, std::size_t threads);
+  // One session a photo, at least one, all of one engine. As many threads run as the first one has.
+  static Result<CaptionBatch> open(std::vector<Session> sessions);
 
   [[nodiscard]] std::size_t capacity() const { return sessions_.size(); }
   [[nodiscard]] std::size_t size() const { return size_; }
@@ -35,15 +35,15 @@ class CaptionBatch {
   // the batch.
   Result<void> add(const Image& photo);
   Result<void> add_features(MatrixView<const float> features);
-  // The captions of all that was added, at least one, in order; caption() says how.
+  // The captions of all that was added, in order; caption() says how.
   Result<std::vector<Caption>> run(const BeamOptions& options, std::string_view prompt = {});
 
  private:
-  CaptionBatch(std::vector<Session> sessions, SessionBatch batch)
+  CaptionBatch(std::vector<Session> sessions, std::optional<SessionBatch> batch)
       : sessions_(std::move(sessions)), batch_(std::move(batch)) {}
 
   std::vector<Session> sessions_;
-  SessionBatch batch_;
+  std::optional<SessionBatch> batch_;  // of several
   std::size_t size_ = 0;
 };
 

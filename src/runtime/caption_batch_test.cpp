@@ -22,9 +22,9 @@ using testing::small_config;
 CaptionBatch open(const std::shared_ptr<const Engine>& engine, std::size_t photos, std::size_t threads) {
   std::vector<Session> sessions;
   for (std::size_t i = 0; i < photos; ++i) {
-    sessions.push_back(Session::open(engine, {.memory = MemoryMode::kReadOnly}).value());
+    sessions.push_back(Session::open(engine, {.memory = MemoryMode::kReadOnly, .threads = threads}).value());
   }
-  return CaptionBatch::open(std::move(sessions), threads).value();
+  return CaptionBatch::open(std::move(sessions)).value();
 }
 
 Image random_photo(std::uint64_t seed) {
@@ -122,7 +122,7 @@ TEST(CaptionBatch, LeavesOutWhatItRefuses) {
   const std::vector<float> features = random_features(engine->config(), 4, 1);
   EXPECT_THAT(batch.add_features({features, 3, 8}).error().message, HasSubstr("8 wide"));
   EXPECT_EQ(batch.size(), 0u);
-  EXPECT_THAT(batch.run({}).error().message, HasSubstr("no sessions"));
+  EXPECT_TRUE(batch.run({}).value().empty());
   ASSERT_TRUE(batch.add_features({features, 4, 6}));
   EXPECT_THAT(batch.run({.width = 0}).error().message, HasSubstr("beam width is 0"));
   ASSERT_TRUE(batch.add_features({features, 4, 6}));

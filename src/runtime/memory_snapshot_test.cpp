@@ -79,7 +79,7 @@ TEST(MemorySnapshot, RestoresEverythingExactly) {
   EXPECT_EQ(loaded->find(2)->provenance.source, std::string("caf\xE9\0.png", 9));
 
   // It goes on as the first one would have.
-  Memory original = memory;
+  Memory original = memory.copy();
   Random random(3);
   const auto query = random_query(*engine, random);
   const auto attention = random_attention(*engine, random);
