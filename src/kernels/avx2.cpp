@@ -20,35 +20,18 @@ namespace bitmar::avx2 {
 namespace bitmar {
 
 const KernelTable* avx2_table() {
-  static constexpr KernelTable kTable{
-      .name = "avx2",
-      .ternary_packed_bytes = ternary_packed_bytes<8>,
-      .ternary_pack = ternary_pack<8>,
-      .int8_packed_bytes = int8_packed_bytes<16>,
-      .int8_pack = int8_pack<16, 0>,
-      .float_packed_bytes = float_packed_bytes,
-      .float_pack = float_pack,
-      .row_granule = 32,
-      .ternary_linear = avx2::ternary_linear,
-      .int8_linear = avx2::int8_linear,
-      .float_linear = avx2::float_linear,
-      .ternary_largest = largest_by_blocks<avx2::ternary_linear, avx2::index_of_max, ternary_packed_bytes<8>>,
-      .quantize_rows = avx2::quantize_rows,
-      .quantize_heads = avx2::quantize_heads,
-      .layer_norm_row = avx2::layer_norm_row,
-      .gelu = avx2::gelu,
-      .silu = avx2::silu,
-      .relu = avx2::relu,
-      .add = avx2::add_rows,
-      .multiply = avx2::multiply_rows,
-      .axpy = avx2::axpy,
-      .dequantize = avx2::dequantize,
-      .softmax = avx2::softmax,
-      .dot = avx2::dot,
-      .index_of_max = avx2::index_of_max,
-      .attend = avx2::attend,
-      .rotate = avx2::rotate,
-  };
+  static constexpr KernelTable kTable = [] {
+    KernelTable table = avx2::lane_table("avx2");
+    table.ternary_packed_bytes = ternary_packed_bytes<8>;
+    table.ternary_pack = ternary_pack<8>;
+    table.int8_packed_bytes = int8_packed_bytes<16>;
+    table.int8_pack = int8_pack<16, 0>;
+    table.row_granule = 32;
+    table.ternary_linear = avx2::ternary_linear;
+    table.int8_linear = avx2::int8_linear;
+    table.ternary_largest = largest_by_blocks<avx2::ternary_linear, avx2::index_of_max, ternary_packed_bytes<8>>;
+    return table;
+  }();
   return __builtin_cpu_supports("avx2") ? &kTable : nullptr;
 }
 

@@ -24,35 +24,18 @@ namespace bitmar::avx512 {
 namespace bitmar {
 
 const KernelTable* avx512_table() {
-  static constexpr KernelTable kTable{
-      .name = "avx512vnni",
-      .ternary_packed_bytes = ternary_packed_bytes<16>,
-      .ternary_pack = ternary_pack<16>,
-      .int8_packed_bytes = int8_packed_bytes<16>,
-      .int8_pack = int8_pack<16, 0x80>,
-      .float_packed_bytes = float_packed_bytes,
-      .float_pack = float_pack,
-      .row_granule = 64,
-      .ternary_linear = avx512::ternary_linear,
-      .int8_linear = avx512::int8_linear,
-      .float_linear = avx512::float_linear,
-      .ternary_largest = avx512::ternary_largest,
-      .quantize_rows = avx512::quantize_rows,
-      .quantize_heads = avx512::quantize_heads,
-      .layer_norm_row = avx512::layer_norm_row,
-      .gelu = avx512::gelu,
-      .silu = avx512::silu,
-      .relu = avx512::relu,
-      .add = avx512::add_rows,
-      .multiply = avx512::multiply_rows,
-      .axpy = avx512::axpy,
-      .dequantize = avx512::dequantize,
-      .softmax = avx512::softmax,
-      .dot = avx512::dot,
-      .index_of_max = avx512::index_of_max,
-      .attend = avx512::attend,
-      .rotate = avx512::rotate,
-  };
+  static constexpr KernelTable kTable = [] {
+    KernelTable table = avx512::lane_table("avx512vnni");
+    table.ternary_packed_bytes = ternary_packed_bytes<16>;
+    table.ternary_pack = ternary_pack<16>;
+    table.int8_packed_bytes = int8_packed_bytes<16>;
+    table.int8_pack = int8_pack<16, 0x80>;
+    table.row_granule = 64;
+    table.ternary_linear = avx512::ternary_linear;
+    table.int8_linear = avx512::int8_linear;
+    table.ternary_largest = avx512::ternary_largest;
+    return table;
+  }();
   const bool runs = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                     __builtin_cpu_supports("avx512vnni");

@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -105,6 +108,18 @@ TEST(Kernels, EveryAvailableNameSelectsItself) {
     const auto kernels = select_kernels(table->name);
     ASSERT_TRUE(kernels.has_value()) << kernels.error().message;
     EXPECT_EQ(*kernels, table);
+  }
+}
+
+TEST(Kernels, EveryTableIsComplete) {
+  for (const Kernels* table : available_kernels()) {
+    SCOPED_TRACE(table->name);
+    EXPECT_GT(table->row_granule, 0u);
+    // Nothing but pointers, and the granule that is not 0 either.
+    static_assert(sizeof(Kernels) % sizeof(void*) == 0);
+    std::array<std::uintptr_t, sizeof(Kernels) / sizeof(void*)> entries{};
+    std::memcpy(entries.data(), table, sizeof(Kernels));
+    for (std::size_t i = 0; i < entries.size(); ++i) EXPECT_NE(entries[i], 0u) << "entry " << i;
   }
 }
 

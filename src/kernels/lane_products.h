@@ -184,4 +184,29 @@ BITMAR_TARGET void attend(const AttentionRange* ranges, std::size_t range_count,
   weighted_values(ranges, range_count, reinterpret_cast<const std::uint8_t*>(scratch), width, rescale, out);
 }
 
+// A table with everything that is this text; the products on integer codes are still missing.
+constexpr KernelTable lane_table(const char* name) {
+  KernelTable table{};
+  table.name = name;
+  table.float_packed_bytes = float_packed_bytes;
+  table.float_pack = float_pack;
+  table.float_linear = float_linear;
+  table.quantize_rows = quantize_rows;
+  table.quantize_heads = quantize_heads;
+  table.layer_norm_row = layer_norm_row;
+  table.gelu = gelu;
+  table.silu = silu;
+  table.relu = relu;
+  table.add = add_rows;
+  table.multiply = multiply_rows;
+  table.axpy = axpy;
+  table.dequantize = dequantize;
+  table.softmax = softmax;
+  table.dot = dot;
+  table.index_of_max = index_of_max;
+  table.attend = attend;
+  table.rotate = rotate;
+  return table;
+}
+
 }  // namespace

@@ -26,35 +26,18 @@ namespace bitmar::neon {
 namespace bitmar {
 
 const KernelTable* neon_table() {
-  static constexpr KernelTable kTable{
-      .name = "neon",
-      .ternary_packed_bytes = ternary_packed_bytes<4>,
-      .ternary_pack = ternary_pack<4>,
-      .int8_packed_bytes = int8_packed_bytes<16>,
-      .int8_pack = int8_pack<16, 0>,
-      .float_packed_bytes = float_packed_bytes,
-      .float_pack = float_pack,
-      .row_granule = 32,
-      .ternary_linear = neon::ternary_linear,
-      .int8_linear = neon::int8_linear,
-      .float_linear = neon::float_linear,
-      .ternary_largest = largest_by_blocks<neon::ternary_linear, neon::index_of_max, ternary_packed_bytes<4>>,
-      .quantize_rows = neon::quantize_rows,
-      .quantize_heads = neon::quantize_heads,
-      .layer_norm_row = neon::layer_norm_row,
-      .gelu = neon::gelu,
-      .silu = neon::silu,
-      .relu = neon::relu,
-      .add = neon::add_rows,
-      .multiply = neon::multiply_rows,
-      .axpy = neon::axpy,
-      .dequantize = neon::dequantize,
-      .softmax = neon::softmax,
-      .dot = neon::dot,
-      .index_of_max = neon::index_of_max,
-      .attend = neon::attend,
-      .rotate = neon::rotate,
-  };
+  static constexpr KernelTable kTable = [] {
+    KernelTable table = neon::lane_table("neon");
+    table.ternary_packed_bytes = ternary_packed_bytes<4>;
+    table.ternary_pack = ternary_pack<4>;
+    table.int8_packed_bytes = int8_packed_bytes<16>;
+    table.int8_pack = int8_pack<16, 0>;
+    table.row_granule = 32;
+    table.ternary_linear = neon::ternary_linear;
+    table.int8_linear = neon::int8_linear;
+    table.ternary_largest = largest_by_blocks<neon::ternary_linear, neon::index_of_max, ternary_packed_bytes<4>>;
+    return table;
+  }();
   return &kTable;
 }
 

@@ -28,36 +28,19 @@ namespace bitmar::neon_dotprod {
 namespace bitmar {
 
 const KernelTable* neon_dotprod_table() {
-  static constexpr KernelTable kTable{
-      .name = "neon-dotprod",
-      .ternary_packed_bytes = ternary_packed_bytes<4>,
-      .ternary_pack = ternary_pack<4, 0x80>,
-      .int8_packed_bytes = int8_packed_bytes<16>,
-      .int8_pack = int8_pack<16, 0>,
-      .float_packed_bytes = float_packed_bytes,
-      .float_pack = float_pack,
-      .row_granule = 32,
-      .ternary_linear = neon_dotprod::ternary_linear,
-      .int8_linear = neon_dotprod::int8_linear,
-      .float_linear = neon_dotprod::float_linear,
-      .ternary_largest =
-          largest_by_blocks<neon_dotprod::ternary_linear, neon_dotprod::index_of_max, ternary_packed_bytes<4>>,
-      .quantize_rows = neon_dotprod::quantize_rows,
-      .quantize_heads = neon_dotprod::quantize_heads,
-      .layer_norm_row = neon_dotprod::layer_norm_row,
-      .gelu = neon_dotprod::gelu,
-      .silu = neon_dotprod::silu,
-      .relu = neon_dotprod::relu,
-      .add = neon_dotprod::add_rows,
-      .multiply = neon_dotprod::multiply_rows,
-      .axpy = neon_dotprod::axpy,
-      .dequantize = neon_dotprod::dequantize,
-      .softmax = neon_dotprod::softmax,
-      .dot = neon_dotprod::dot,
-      .index_of_max = neon_dotprod::index_of_max,
-      .attend = neon_dotprod::attend,
-      .rotate = neon_dotprod::rotate,
-  };
+  static constexpr KernelTable kTable = [] {
+    KernelTable table = neon_dotprod::lane_table("neon-dotprod");
+    table.ternary_packed_bytes = ternary_packed_bytes<4>;
+    table.ternary_pack = ternary_pack<4, 0x80>;
+    table.int8_packed_bytes = int8_packed_bytes<16>;
+    table.int8_pack = int8_pack<16, 0>;
+    table.row_granule = 32;
+    table.ternary_linear = neon_dotprod::ternary_linear;
+    table.int8_linear = neon_dotprod::int8_linear;
+    table.ternary_largest =
+        largest_by_blocks<neon_dotprod::ternary_linear, neon_dotprod::index_of_max, ternary_packed_bytes<4>>;
+    return table;
+  }();
   return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0 ? &kTable : nullptr;
 }
 

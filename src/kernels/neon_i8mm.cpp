@@ -29,35 +29,19 @@ namespace bitmar::neon_i8mm {
 namespace bitmar {
 
 const KernelTable* neon_i8mm_table() {
-  static constexpr KernelTable kTable{
-      .name = "neon-i8mm",
-      .ternary_packed_bytes = ternary_packed_bytes<4>,
-      .ternary_pack = ternary_pack<4, 0x80>,
-      .int8_packed_bytes = int8_packed_bytes<16>,
-      .int8_pack = int8_pack<16, 0>,
-      .float_packed_bytes = float_packed_bytes,
-      .float_pack = float_pack,
-      .row_granule = 32,
-      .ternary_linear = neon_i8mm::ternary_linear,
-      .int8_linear = neon_i8mm::int8_linear,
-      .float_linear = neon_i8mm::float_linear,
-      .ternary_largest = largest_by_blocks<neon_i8mm::ternary_linear, neon_i8mm::index_of_max, ternary_packed_bytes<4>>,
-      .quantize_rows = neon_i8mm::quantize_rows,
-      .quantize_heads = neon_i8mm::quantize_heads,
-      .layer_norm_row = neon_i8mm::layer_norm_row,
-      .gelu = neon_i8mm::gelu,
-      .silu = neon_i8mm::silu,
-      .relu = neon_i8mm::relu,
-      .add = neon_i8mm::add_rows,
-      .multiply = neon_i8mm::multiply_rows,
-      .axpy = neon_i8mm::axpy,
-      .dequantize = neon_i8mm::dequantize,
-      .softmax = neon_i8mm::softmax,
-      .dot = neon_i8mm::dot,
-      .index_of_max = neon_i8mm::index_of_max,
-      .attend = neon_i8mm::attend,
-      .rotate = neon_i8mm::rotate,
-  };
+  static constexpr KernelTable kTable = [] {
+    KernelTable table = neon_i8mm::lane_table("neon-i8mm");
+    table.ternary_packed_bytes = ternary_packed_bytes<4>;
+    table.ternary_pack = ternary_pack<4, 0x80>;
+    table.int8_packed_bytes = int8_packed_bytes<16>;
+    table.int8_pack = int8_pack<16, 0>;
+    table.row_granule = 32;
+    table.ternary_linear = neon_i8mm::ternary_linear;
+    table.int8_linear = neon_i8mm::int8_linear;
+    table.ternary_largest =
+        largest_by_blocks<neon_i8mm::ternary_linear, neon_i8mm::index_of_max, ternary_packed_bytes<4>>;
+    return table;
+  }();
   const bool runs = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0 && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
   return runs ? &kTable : nullptr;
 }

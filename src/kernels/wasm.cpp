@@ -25,35 +25,18 @@ namespace bitmar::wasm {
 namespace bitmar {
 
 const KernelTable* wasm_table() {
-  static constexpr KernelTable kTable{
-      .name = "wasm",
-      .ternary_packed_bytes = ternary_packed_bytes<4>,
-      .ternary_pack = ternary_pack<4>,
-      .int8_packed_bytes = int8_packed_bytes<16>,
-      .int8_pack = int8_pack<16, 0>,
-      .float_packed_bytes = float_packed_bytes,
-      .float_pack = float_pack,
-      .row_granule = 32,
-      .ternary_linear = wasm::ternary_linear,
-      .int8_linear = wasm::int8_linear,
-      .float_linear = wasm::float_linear,
-      .ternary_largest = largest_by_blocks<wasm::ternary_linear, wasm::index_of_max, ternary_packed_bytes<4>>,
-      .quantize_rows = wasm::quantize_rows,
-      .quantize_heads = wasm::quantize_heads,
-      .layer_norm_row = wasm::layer_norm_row,
-      .gelu = wasm::gelu,
-      .silu = wasm::silu,
-      .relu = wasm::relu,
-      .add = wasm::add_rows,
-      .multiply = wasm::multiply_rows,
-      .axpy = wasm::axpy,
-      .dequantize = wasm::dequantize,
-      .softmax = wasm::softmax,
-      .dot = wasm::dot,
-      .index_of_max = wasm::index_of_max,
-      .attend = wasm::attend,
-      .rotate = wasm::rotate,
-  };
+  static constexpr KernelTable kTable = [] {
+    KernelTable table = wasm::lane_table("wasm");
+    table.ternary_packed_bytes = ternary_packed_bytes<4>;
+    table.ternary_pack = ternary_pack<4>;
+    table.int8_packed_bytes = int8_packed_bytes<16>;
+    table.int8_pack = int8_pack<16, 0>;
+    table.row_granule = 32;
+    table.ternary_linear = wasm::ternary_linear;
+    table.int8_linear = wasm::int8_linear;
+    table.ternary_largest = largest_by_blocks<wasm::ternary_linear, wasm::index_of_max, ternary_packed_bytes<4>>;
+    return table;
+  }();
   return &kTable;
 }
 

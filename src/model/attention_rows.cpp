@@ -18,7 +18,7 @@ AttentionRows::AttentionRows(std::size_t heads, std::size_t head_width, std::siz
       head_width_(head_width),
       key_width_(round_up(head_width, 4)),
       value_width_(round_up(head_width, 16)),
-      rows_(round_up(rows, kAttentionBlock)),
+      rows_(whole_blocks(rows)),
       keys_(heads * rows_ * key_width_),
       values_(heads * rows_ * value_width_),
       key_scales_(heads * rows_),
@@ -55,7 +55,7 @@ void AttentionRows::put(std::size_t row, const QuantizedActivations& keys, const
 }
 
 void AttentionRows::copy_first(const AttentionRows& other, std::size_t count) {
-  const std::size_t rows = round_up(count, kAttentionBlock);
+  const std::size_t rows = whole_blocks(count);
   assert(heads_ == other.heads_ && head_width_ == other.head_width_ && rows <= rows_ && rows <= other.rows_);
   const auto copy = [&](auto& target, const auto& source, std::size_t width) {
     for (std::size_t head = 0; head < heads_; ++head) {

@@ -14,6 +14,11 @@
 
 namespace bitmar {
 
+// `rows` rounded up to whole blocks of the kernels.
+constexpr std::size_t whole_blocks(std::size_t rows) {
+  return (rows + kAttentionBlock - 1) / kAttentionBlock * kAttentionBlock;
+}
+
 class AttentionRows {
  public:
   // `rows` is rounded up to whole blocks.

@@ -117,7 +117,6 @@ TEST_P(Attend, GivesTheBitsOfTheReferenceOnAnyRanges) {
         const auto begin = static_cast<std::size_t>(random.below(200));
         pieces.emplace_back(begin, begin + 1 + static_cast<std::size_t>(random.below(200 - begin)));
       }
-      AttentionRows large(1, width, 600);  // only for the size of the scratch
       const auto run = [&](const Kernels& kernels) {
         std::vector<AttentionRange> ranges;
         for (const auto& [begin, end] : pieces) {
@@ -125,7 +124,7 @@ TEST_P(Attend, GivesTheBitsOfTheReferenceOnAnyRanges) {
           range.query = query.codes(0).data();
           range.query_scale = query.inverse_scale(0) * 0.3f;
         }
-        AlignedBuffer<float> scratch(large.rows() + 96);
+        AlignedBuffer<float> scratch(3 * (rows.rows() + kAttentionBlock));
         Floats out(width);
         attend(kernels, ranges, scratch.span(), out);
         return out;

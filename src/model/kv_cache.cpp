@@ -4,14 +4,6 @@
 #include <cassert>
 
 namespace bitmar {
-namespace {
-
-constexpr std::size_t round_up(std::size_t value) {
-  return (value + kAttentionBlock - 1) / kAttentionBlock * kAttentionBlock;
-}
-
-}  // namespace
-
 // The ring is whole blocks, so that a position's place in its block, and with it the order of every sum, depends on
 // nothing but the position.
 CacheShape::CacheShape(const ModelConfig& config, std::size_t batch_tokens)
@@ -20,16 +12,17 @@ CacheShape::CacheShape(const ModelConfig& config, std::size_t batch_tokens)
       sinks(config.sink_tokens),
       window(config.window_tokens),
       batch(std::max<std::size_t>(batch_tokens, 1)),
-      ring(round_up(window + batch)) {}
+      ring(whole_blocks(window + batch)) {}
 
 CacheShape CacheShape::limited_to(std::uint64_t tokens) const {
   CacheShape limited = *this;
-  limited.ring = round_up(static_cast<std::size_t>(std::min<std::uint64_t>(ring, std::max<std::uint64_t>(tokens, 1))));
+  limited.ring =
+      whole_blocks(static_cast<std::size_t>(std::min<std::uint64_t>(ring, std::max<std::uint64_t>(tokens, 1))));
   return limited;
 }
 
 std::size_t CacheShape::visible_rows() const {
-  return round_up(sinks) + round_up(window) + 2 * kAttentionBlock;
+  return whole_blocks(sinks) + whole_blocks(window) + 2 * kAttentionBlock;
 }
 
 KvCache::KvCache(const CacheShape& shape)

@@ -6,14 +6,6 @@
 
 namespace bitmar {
 
-namespace {
-
-std::size_t whole_blocks(std::size_t rows) {
-  return (rows + kAttentionBlock - 1) / kAttentionBlock * kAttentionBlock;
-}
-
-}  // namespace
-
 Workspace::Workspace(const ModelConfig& config, std::size_t rows, std::size_t threads)
     : quantized(rows, std::max(std::size_t{3} * config.width, std::size_t{config.ffn_hidden})),
       quantized_retrieved(rows, config.width),
