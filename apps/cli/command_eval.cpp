@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "commands.h"
-#include "eval/caption_evaluation.h"
+#include "eval/captions/caption_evaluation.h"
 #include "io/caption_readers.h"
 #include "model_options.h"
 #include "progress.h"

@@ -113,6 +113,7 @@ DistillStep Distiller::step() {
   }
   report.learning_rate = learning_rate(settings_.schedule, steps_);
   optimizer_.step(report.learning_rate);
+  keep_scales_positive(*student_);
   optimizer_.zero_gradients();
   ++steps_;
   return report;

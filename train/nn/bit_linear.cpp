@@ -35,8 +35,19 @@ void BitLinearImpl::initialise_scale() {
   if (is_ternary()) scale.copy_(weight.abs().mean().clamp_min(kMinimumTernaryScale).reshape({1}));
 }
 
+void BitLinearImpl::keep_scale_positive() {
+  const torch::NoGradGuard no_gradient;
+  if (is_ternary()) scale.clamp_min_((weight.abs().mean() * kMinimumScaleShare).clamp_min(kMinimumTernaryScale));
+}
+
 double BitLinearImpl::zero_fraction() const {
   return is_ternary() ? ternary_zero_fraction(weight, scale) : 0.0;
+}
+
+void keep_scales_positive(const torch::nn::Module& module) {
+  for (const auto& child : module.modules()) {
+    if (auto* linear = child->as<BitLinearImpl>()) linear->keep_scale_positive();
+  }
 }
 
 }  // namespace bitmar

@@ -9,7 +9,7 @@
 // Parameters: `weight` [out, in], `scale` [1] (ternary only), `bias` [out] (where asked for). A module registered as
 // `query` therefore owns the tensor table's `….query.weight`, whose scale is `….query.scale`.
 // The scale learns as any parameter does, but it is one number of the order of mean|w|: give it a smaller learning
-// rate than the weights and no weight decay.
+// rate than the weights and no weight decay, and call keep_scales_positive after each step of the optimizer.
 #pragma once
 
 #include <torch/torch.h>
@@ -39,6 +39,8 @@ class BitLinearImpl : public torch::nn::Module {
 
   [[nodiscard]] LinearPrecision precision() const { return precision_; }
   [[nodiscard]] bool is_ternary() const { return precision_ == LinearPrecision::kTernary; }
+  // Raises the scale to kMinimumScaleShare of mean|w| where it is below.
+  void keep_scale_positive();
   // The share of zero codes; 0 in kFloat32.
   [[nodiscard]] double zero_fraction() const;
 
@@ -50,5 +52,12 @@ class BitLinearImpl : public torch::nn::Module {
   LinearPrecision precision_;
 };
 TORCH_MODULE(BitLinear);
+
+// A scale that an optimizer's step carries to zero switches its projection off for good: no gradient brings it back.
+// Below this share of mean|w| nearly every code is -1 or 1, and a smaller scale only shrinks the output.
+inline constexpr double kMinimumScaleShare = 0.25;
+
+// keep_scale_positive of every BitLinear in `module`.
+void keep_scales_positive(const torch::nn::Module& module);
 
 }  // namespace bitmar

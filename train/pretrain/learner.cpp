@@ -128,6 +128,7 @@ StepOutcome Learner::apply(double learning_rate) {
   outcome.applied = scaler_.update(std::isfinite(outcome.gradient_norm));
   if (outcome.applied) {
     optimizer_.step(learning_rate);
+    keep_scales_positive(*model_);
     commit_memory();
   }
   optimizer_.zero_gradients();

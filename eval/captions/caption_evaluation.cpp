@@ -1,4 +1,4 @@
-#include "eval/caption_evaluation.h"
+#include "eval/captions/caption_evaluation.h"
 
 #include <algorithm>
 #include <atomic>

@@ -1,4 +1,4 @@
-#include "eval/caption_metrics.h"
+#include "eval/captions/caption_metrics.h"
 
 #include <algorithm>
 #include <cmath>

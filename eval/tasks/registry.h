@@ -1,0 +1,16 @@
+// The evaluation tasks, in the order in which `bitmar eval all` runs them.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "base/result.h"
+#include "eval/tasks/task.h"
+
+namespace bitmar {
+
+[[nodiscard]] std::span<const Task> tasks();
+// kNotFound lists the names that there are.
+[[nodiscard]] Result<Task> find_task(std::string_view name);
+
+}  // namespace bitmar
