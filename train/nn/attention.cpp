@@ -57,11 +57,12 @@ torch::Tensor AttentionImpl::split_heads(const torch::Tensor& x) const {
 
 torch::Tensor AttentionImpl::forward(const torch::Tensor& queries, const torch::Tensor& keys_values,
                                      const AttentionOptions& options) {
-  const auto quantized_queries = fake_quantize_activations(queries);
-  const auto quantized_keys = keys_values.is_same(queries) ? quantized_queries : fake_quantize_activations(keys_values);
-  auto query = split_heads(query_->project(quantized_queries));
-  auto key = split_heads(key_->project(quantized_keys));
-  auto value = split_heads(value_->project(quantized_keys));
+  const bool shared = keys_values.is_same(queries);
+  auto parts =
+      shared ? project_together(queries, {query_, key_, value_}) : project_together(keys_values, {key_, value_});
+  auto value = split_heads(parts.back());
+  auto key = split_heads(parts[parts.size() - 2]);
+  auto query = split_heads(shared ? parts.front() : query_->forward(queries));
   if (options.rotary != nullptr) {
     query = apply_rotary(query, *options.rotary);
     key = apply_rotary(key, *options.rotary);
@@ -75,7 +76,7 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& queries, const torch::
   if (options.mask.defined()) mask = options.mask.to(query.scalar_type());
   const auto heads = at::scaled_dot_product_attention(query, key, value, mask, 0.0, options.causal);
   const auto joined = heads.transpose(1, 2).reshape({queries.size(0), queries.size(1), queries.size(2)});
-  return output_->project(fake_quantize_activations_(output_norm_->forward(joined)));
+  return output_->forward(output_norm_->forward(joined));
 }
 
 }  // namespace bitmar

@@ -19,11 +19,9 @@ BitLinearImpl::BitLinearImpl(std::int64_t in_features, std::int64_t out_features
 }
 
 torch::Tensor BitLinearImpl::forward(const torch::Tensor& x) {
-  return project(is_ternary() ? fake_quantize_activations(x) : x);
-}
-
-torch::Tensor BitLinearImpl::project(const torch::Tensor& x) {
-  return torch::linear(x, effective_weight(), bias);
+  if (!is_ternary()) return torch::linear(x, weight, bias);
+  const torch::Tensor y = ternary_linear(x, weight, scale, gradient_products);
+  return bias.defined() ? y + bias : y;
 }
 
 torch::Tensor BitLinearImpl::effective_weight() const {
@@ -42,6 +40,31 @@ void BitLinearImpl::keep_scale_positive() {
 
 double BitLinearImpl::zero_fraction() const {
   return is_ternary() ? ternary_zero_fraction(weight, scale) : 0.0;
+}
+
+std::vector<torch::Tensor> project_together(const torch::Tensor& x, const std::vector<BitLinear>& layers) {
+  std::vector<torch::Tensor> weights, scales, biases;
+  for (const auto& layer : layers) {
+    weights.push_back(layer->weight);
+    if (layer->is_ternary()) scales.push_back(layer->scale);
+    if (layer->bias.defined()) biases.push_back(layer->bias);
+  }
+  const auto weight = torch::cat(weights);
+  const auto bias = biases.empty() ? torch::Tensor() : torch::cat(biases);
+  torch::Tensor y;
+  if (scales.empty()) {
+    y = torch::linear(x, weight, bias);
+  } else {
+    y = ternary_linear(x, weight, torch::cat(scales), layers.front()->gradient_products);
+    if (bias.defined()) y = y + bias;
+  }
+  return y.chunk(static_cast<std::int64_t>(layers.size()), -1);
+}
+
+void set_gradient_products(const torch::nn::Module& module, GradientProducts products) {
+  for (const auto& child : module.modules()) {
+    if (auto* linear = child->as<BitLinearImpl>()) linear->gradient_products = products;
+  }
 }
 
 void keep_scales_positive(const torch::nn::Module& module) {

@@ -3,8 +3,7 @@
 //
 //   BitLinear query(128, 128);                                  // no bias, ternary
 //   torch::Tensor y = query(x);                                 // [..., 128] -> [..., 128]
-//   const torch::Tensor shared = fake_quantize_activations(x);  // several projections of one input
-//   torch::Tensor q = query->project(shared), k = key->project(shared);
+//   const auto parts = project_together(x, {query, key, value});  // several projections of one input
 //
 // Parameters: `weight` [out, in], `scale` [1] (ternary only), `bias` [out] (where asked for). A module registered as
 // `query` therefore owns the tensor table's `….query.weight`, whose scale is `….query.scale`.
@@ -15,6 +14,9 @@
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <vector>
+
+#include "nn/ternary_linear.h"
 
 namespace bitmar {
 
@@ -29,9 +31,7 @@ class BitLinearImpl : public torch::nn::Module {
 
   // Quantizes x per token, then projects. x: [..., in] -> [..., out]
   torch::Tensor forward(const torch::Tensor& x);
-  // Projects an input that is already quantized (ternary) or not to be (float).
-  torch::Tensor project(const torch::Tensor& x);
-  // What `project` multiplies with: the quantized weight, differentiable; the latent weight itself in kFloat32.
+  // What `forward` multiplies with: the quantized weight, differentiable; the latent weight itself in kFloat32.
   [[nodiscard]] torch::Tensor effective_weight() const;
 
   // Sets the scale to mean|w|; call after replacing the latent weights.
@@ -44,14 +44,22 @@ class BitLinearImpl : public torch::nn::Module {
   // The share of zero codes; 0 in kFloat32.
   [[nodiscard]] double zero_fraction() const;
 
-  torch::Tensor weight;  // [out, in], latent
-  torch::Tensor scale;   // [1]; undefined in kFloat32
-  torch::Tensor bias;    // [out]; undefined without bias
+  torch::Tensor weight;                                             // [out, in], latent
+  torch::Tensor scale;                                              // [1]; undefined in kFloat32
+  torch::Tensor bias;                                               // [out]; undefined without bias
+  GradientProducts gradient_products = GradientProducts::kFloat32;  // of the ternary kind, on a CPU
 
  private:
   LinearPrecision precision_;
 };
 TORCH_MODULE(BitLinear);
+
+// forward() of several layers on one input, which is quantized once: their outputs [..., out], in order. They have one
+// shape and precision, and all or none a bias.
+[[nodiscard]] std::vector<torch::Tensor> project_together(const torch::Tensor& x, const std::vector<BitLinear>& layers);
+
+// Sets gradient_products of every BitLinear in `module`.
+void set_gradient_products(const torch::nn::Module& module, GradientProducts products);
 
 // A scale that an optimizer's step carries to zero switches its projection off for good: no gradient brings it back.
 // Below this share of mean|w| nearly every code is -1 or 1, and a smaller scale only shrinks the output.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/float16.h"
+#include "nn/rounding.h"
 
 namespace bitmar {
 namespace {
@@ -16,7 +17,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
-constexpr std::int64_t kLanes = 16;       // independent accumulators: two AVX2 registers
 constexpr std::int64_t kBlock = 1 << 14;  // values per partial sum, whatever the thread count
 constexpr std::int64_t kParallelGrain = 1 << 15;
 constexpr float kActivationMaximum = 127.0f;
@@ -25,32 +25,8 @@ bool is_fused(const torch::Tensor& x) {
   return x.is_cpu() && x.scalar_type() == torch::kFloat;
 }
 
-// `a > b ? a : b` is the machine's own maximum; std::max is not, where NaNs are honoured.
-float maximum_magnitude(const float* values, std::int64_t count) {
-  std::array<float, kLanes> lanes{};
-  std::int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (std::int64_t lane = 0; lane < kLanes; ++lane) {
-      const float magnitude = std::fabs(values[i + lane]);
-      lanes[static_cast<std::size_t>(lane)] =
-          magnitude > lanes[static_cast<std::size_t>(lane)] ? magnitude : lanes[static_cast<std::size_t>(lane)];
-    }
-  }
-  float maximum = 0.0f;
-  for (const float lane : lanes) maximum = lane > maximum ? lane : maximum;
-  for (; i < count; ++i) maximum = std::fabs(values[i]) > maximum ? std::fabs(values[i]) : maximum;
-  return maximum;
-}
-
-// Rounds half to even, then clips to [-limit, limit].
-float round_and_clip(float value, float limit) {
-  const float rounded = std::rint(value);
-  const float above = rounded > -limit ? rounded : -limit;
-  return above < limit ? above : limit;
-}
-
 void quantize_token(const float* x, float* y, std::int64_t count, float range) {
-  const float scale = range / maximum_magnitude(x, count);
+  const float scale = range / maximum_magnitude(x, static_cast<std::size_t>(count));
   if (!(scale <= std::numeric_limits<float>::max())) {  // nothing but zeros
     std::fill(y, y + count, 0.0f);
     return;
@@ -78,22 +54,15 @@ torch::Tensor quantize_tokens_by_torch(const torch::Tensor& x, float range) {
 }
 
 struct ActivationQuantizer : torch::autograd::Function<ActivationQuantizer> {
-  static torch::Tensor forward(AutogradContext* context, torch::Tensor x, double range, bool in_place) {
+  static torch::Tensor forward(AutogradContext*, const torch::Tensor& x, double range) {
     const auto limit = static_cast<float>(range);
     if (!is_fused(x)) return quantize_tokens_by_torch(x, limit);
-    if (in_place && x.is_contiguous()) {
-      quantize_tokens(x, limit, x);
-      context->mark_dirty({x});
-      return x;
-    }
     const torch::Tensor source = x.contiguous();
     torch::Tensor y = torch::empty_like(source);
     quantize_tokens(source, limit, y);
     return y;
   }
-  static tensor_list backward(AutogradContext*, tensor_list gradients) {
-    return {gradients[0], torch::Tensor(), torch::Tensor()};
-  }
+  static tensor_list backward(AutogradContext*, tensor_list gradients) { return {gradients[0], torch::Tensor()}; }
 };
 
 float scale_value(const torch::Tensor& scale) {
@@ -115,8 +84,9 @@ double scale_gradient(const float* gradient, const float* weight, float scale, s
         return gradient[i] * (std::fabs(ratio) <= 1.0f ? inside : outside);
       };
       std::int64_t i = block * kBlock;
-      for (; i + kLanes <= end; i += kLanes) {
-        for (std::int64_t lane = 0; lane < kLanes; ++lane) lanes[static_cast<std::size_t>(lane)] += slope(i + lane);
+      constexpr auto kStep = static_cast<std::int64_t>(kLanes);
+      for (; i + kStep <= end; i += kStep) {
+        for (std::size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += slope(i + static_cast<std::int64_t>(lane));
       }
       double sum = 0.0;
       for (const float lane : lanes) sum += static_cast<double>(lane);
@@ -152,23 +122,12 @@ struct TernaryQuantizer : torch::autograd::Function<TernaryQuantizer> {
     const torch::Tensor& weight = saved[0];
     const torch::Tensor& scale = saved[1];
     const torch::Tensor& gradient = gradients[0];
-    if (!context->needs_input_grad(1)) return {gradient, torch::Tensor()};
-    const double normaliser = 1.0 / std::sqrt(static_cast<double>(std::max<std::int64_t>(1, weight.numel())));
-    if (!is_fused(weight) || !is_fused(gradient)) {
-      const torch::Tensor ratio = weight / scale.clamp_min(kMinimumTernaryScale);
-      const torch::Tensor slope = torch::where(ratio.abs() <= 1, ratio.round() - ratio, ratio.sign());
-      return {gradient, (gradient * slope).sum().mul(normaliser).reshape({1}).to(scale.scalar_type())};
-    }
-    const torch::Tensor g = gradient.contiguous();
-    const torch::Tensor w = weight.contiguous();
-    const double sum =
-        scale_gradient(g.const_data_ptr<float>(), w.const_data_ptr<float>(), scale_value(scale), w.numel());
-    return {gradient, torch::full({1}, sum * normaliser, scale.options())};
+    return {gradient, context->needs_input_grad(1) ? scale_gradients(gradient, weight, scale) : torch::Tensor()};
   }
 };
 
 void quantize_row(const float* w, float* y, std::int64_t count) {
-  const float scale = half_to_float(float_to_half(maximum_magnitude(w, count) / 127.0f));
+  const float scale = half_to_float(float_to_half(maximum_magnitude(w, static_cast<std::size_t>(count)) / 127.0f));
   if (scale == 0.0f) {
     std::fill(y, y + count, 0.0f);
     return;
@@ -204,15 +163,11 @@ struct Int8RowQuantizer : torch::autograd::Function<Int8RowQuantizer> {
 }  // namespace
 
 torch::Tensor fake_quantize_activations(const torch::Tensor& x) {
-  return ActivationQuantizer::apply(x, double{kActivationMaximum}, false);
+  return ActivationQuantizer::apply(x, double{kActivationMaximum});
 }
 
 torch::Tensor fake_quantize_heads(const torch::Tensor& x) {
-  return ActivationQuantizer::apply(x, kHeadRange, false);
-}
-
-torch::Tensor fake_quantize_activations_(torch::Tensor x) {
-  return ActivationQuantizer::apply(std::move(x), double{kActivationMaximum}, true);
+  return ActivationQuantizer::apply(x, kHeadRange);
 }
 
 torch::Tensor fake_quantize_ternary(const torch::Tensor& weight, const torch::Tensor& scale) {
@@ -221,6 +176,27 @@ torch::Tensor fake_quantize_ternary(const torch::Tensor& weight, const torch::Te
 
 torch::Tensor fake_quantize_int8_rows(const torch::Tensor& weight) {
   return Int8RowQuantizer::apply(weight);
+}
+
+torch::Tensor scale_gradients(const torch::Tensor& gradient, const torch::Tensor& weight, const torch::Tensor& scales) {
+  const std::int64_t groups = scales.size(0);
+  const double normaliser = 1.0 / std::sqrt(static_cast<double>(std::max<std::int64_t>(1, weight.numel() / groups)));
+  if (!is_fused(weight) || !is_fused(gradient)) {
+    const torch::Tensor g = scales.clamp_min(kMinimumTernaryScale).view({groups, 1});
+    const torch::Tensor ratio = weight.reshape({groups, -1}) / g;
+    const torch::Tensor slope = torch::where(ratio.abs() <= 1, ratio.round() - ratio, ratio.sign());
+    return (gradient.reshape({groups, -1}) * slope).sum(1).mul(normaliser).to(scales.scalar_type());
+  }
+  const torch::Tensor g = gradient.contiguous();
+  const torch::Tensor w = weight.contiguous();
+  const std::int64_t count = w.numel() / groups;
+  torch::Tensor out = torch::empty_like(scales);
+  for (std::int64_t group = 0; group < groups; ++group) {
+    const double sum = scale_gradient(g.const_data_ptr<float>() + group * count,
+                                      w.const_data_ptr<float>() + group * count, scale_value(scales[group]), count);
+    out[group] = sum * normaliser;
+  }
+  return out;
 }
 
 double ternary_zero_fraction(const torch::Tensor& weight, const torch::Tensor& scale) {

@@ -22,14 +22,15 @@ inline constexpr float kMinimumTernaryScale = 1e-8f;
 inline constexpr double kHeadRange = 127.0 * (1.0 - 0x1p-12);
 [[nodiscard]] torch::Tensor fake_quantize_heads(const torch::Tensor& x);
 
-// The same, overwriting x where autograd allows: for a temporary whose producer does not need its own output for its
-// gradient (a norm, GELU; not softmax or attention), which saves one allocation and one pass over memory.
-torch::Tensor fake_quantize_activations_(torch::Tensor x);
-
 // q = clip(round(w / g), -1, 1), y = q g, with g = max(scale, kMinimumTernaryScale); scale: [1].
 // Gradients: to w unchanged everywhere (BitNet's straight-through estimator; latent weights beyond the clipping range
 // go on learning); to scale by LSQ (Esser et al. 2020): sum(dy * (|w/g| <= 1 ? q - w/g : q)) / sqrt(elements).
 [[nodiscard]] torch::Tensor fake_quantize_ternary(const torch::Tensor& weight, const torch::Tensor& scale);
+
+// The LSQ gradient of `scales` [groups], each that of one of as many equal groups of rows, from the gradient of the
+// quantized weight; shapes of gradient and weight are equal.
+[[nodiscard]] torch::Tensor scale_gradients(const torch::Tensor& gradient, const torch::Tensor& weight,
+                                            const torch::Tensor& scales);
 
 // Per row of [rows, columns]: s = F16(max|row| / 127), y = clip(round(w / s), -127, 127) s; a row whose s is zero
 // becomes zero. The gradient passes unchanged. Equals quantize_int8_rows of model/schema/tensor_codec.h.

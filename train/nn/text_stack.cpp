@@ -1,7 +1,6 @@
 #include "nn/text_stack.h"
 
 #include "nn/checkpointing.h"
-#include "nn/fused_ops.h"
 
 namespace bitmar {
 
@@ -10,9 +9,8 @@ FeedForwardImpl::FeedForwardImpl(std::int64_t width, std::int64_t hidden, double
       down_norm_(register_module("down_norm", make_norm(hidden, norm_epsilon))),
       down_(register_module("down", BitLinear(hidden, width))) {}
 
-torch::Tensor FeedForwardImpl::forward(torch::Tensor x) {
-  const auto hidden = down_norm_->forward(torch::gelu(up_->project(fake_quantize_activations_(x))));
-  return down_->project(fake_quantize_activations_(hidden));
+torch::Tensor FeedForwardImpl::forward(const torch::Tensor& x) {
+  return down_->forward(down_norm_->forward(torch::gelu(up_->forward(x))));
 }
 
 TextLayerImpl::TextLayerImpl(const ModelConfig& config, bool memory_injection)

@@ -22,7 +22,7 @@ struct ForwardOptions {
 class FeedForwardImpl : public torch::nn::Module {
  public:
   FeedForwardImpl(std::int64_t width, std::int64_t hidden, double norm_epsilon);
-  torch::Tensor forward(torch::Tensor x);  // [..., d] -> [..., d]; overwrites x, the output of a norm
+  torch::Tensor forward(const torch::Tensor& x);  // [..., d] -> [..., d]
 
  private:
   BitLinear up_{nullptr};

@@ -17,11 +17,6 @@ torch::nn::LayerNorm make_norm(const VisionTowerConfig& config) {
       torch::nn::LayerNormOptions({static_cast<std::int64_t>(config.width)}).eps(config.norm_epsilon));
 }
 
-// Overwrites its argument, which must be the output of a norm or of GELU.
-torch::Tensor quantize_input(torch::Tensor x, LinearPrecision precision) {
-  return precision == LinearPrecision::kTernary ? fake_quantize_activations_(std::move(x)) : x;
-}
-
 LinearPrecision block_precision(const VisionTowerConfig& config) {
   switch (config.precision) {
     case TowerPrecision::kFloat32:
@@ -49,16 +44,11 @@ TowerAttentionImpl::TowerAttentionImpl(const VisionTowerConfig& config, LinearPr
 }
 
 torch::Tensor TowerAttentionImpl::forward(const torch::Tensor& x) {
-  const torch::Tensor weight =
-      torch::cat({query->effective_weight(), key->effective_weight(), value->effective_weight()});
-  const torch::Tensor bias = torch::cat({query->bias, key->bias, value->bias});
   const std::int64_t batch = x.size(0);
   const std::int64_t tokens = x.size(1);
   const std::int64_t width = x.size(2);
-  const auto parts = torch::linear(x, weight, bias)
-                         .view({batch, tokens, 3, heads_, width / heads_})
-                         .permute({2, 0, 3, 1, 4})
-                         .unbind(0);
+  auto parts = project_together(x, {query, key, value});
+  for (auto& part : parts) part = part.view({batch, tokens, heads_, width / heads_}).transpose(1, 2);
   const torch::Tensor mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2]);
   return output(mixed.transpose(1, 2).reshape({batch, tokens, width}));
 }
@@ -71,13 +61,13 @@ TowerMlpModuleImpl::TowerMlpModuleImpl(const VisionTowerConfig& config, LinearPr
 }
 
 torch::Tensor TowerMlpModuleImpl::forward(const torch::Tensor& x) {
-  const torch::Tensor hidden = up->project(x);
-  if (kind_ == TowerMlp::kGelu) return down->project(quantize_input(torch::gelu(hidden), down->precision()));
+  const torch::Tensor hidden = up(x);
+  if (kind_ == TowerMlp::kGelu) return down(torch::gelu(hidden));
   const auto halves = hidden.chunk(2, -1);
   return down(torch::silu(halves[0]) * halves[1]);
 }
 
-TowerBlockImpl::TowerBlockImpl(const VisionTowerConfig& config, LinearPrecision precision) : precision_(precision) {
+TowerBlockImpl::TowerBlockImpl(const VisionTowerConfig& config, LinearPrecision precision) {
   const auto width = static_cast<std::int64_t>(config.width);
   attention_norm = register_module("attention_norm", make_norm(config));
   attention = register_module("attention", TowerAttention(config, precision));
@@ -88,10 +78,10 @@ TowerBlockImpl::TowerBlockImpl(const VisionTowerConfig& config, LinearPrecision 
 }
 
 torch::Tensor TowerBlockImpl::forward(const torch::Tensor& x) {
-  torch::Tensor mixed = attention(quantize_input(attention_norm(x), precision_));
+  torch::Tensor mixed = attention(attention_norm(x));
   if (attention_scale.defined()) mixed = mixed * attention_scale;
   const torch::Tensor middle = mixed.add_(x);
-  torch::Tensor fed = mlp(quantize_input(mlp_norm(middle), precision_));
+  torch::Tensor fed = mlp(mlp_norm(middle));
   if (mlp_scale.defined()) fed = fed * mlp_scale;
   return fed.add_(middle);
 }

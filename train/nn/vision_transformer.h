@@ -53,9 +53,6 @@ class TowerBlockImpl : public torch::nn::Module {
   TowerAttention attention{nullptr};
   TowerMlpModule mlp{nullptr};
   torch::Tensor attention_scale, mlp_scale;  // [width], where the config has LayerScale
-
- private:
-  LinearPrecision precision_;
 };
 TORCH_MODULE(TowerBlock);
 

@@ -3,8 +3,7 @@
 #include <cmath>
 #include <utility>
 
-#include "nn/fused_ops.h"
-#include "objective/vocabulary_loss.h"
+#include "objective/ternary_vocabulary_loss.h"
 #include "pretrain/autocast.h"
 #include "pretrain/diagnostics.h"
 #include "pretrain/parameter_groups.h"
@@ -38,6 +37,9 @@ Learner::Learner(const PretrainSettings& settings, torch::Device device, const s
         return make_optimizer(model_, contrast_, settings);
       }()),
       scaler_(settings.train.autocast == Autocast::kFloat16) {
+  if (device.is_cpu() && settings.train.autocast == Autocast::kBFloat16) {
+    set_gradient_products(*model_, GradientProducts::kBFloat16);
+  }
   const auto& objective = settings.objective;
   if (objective.sampled_core > 0) {
     sampler_.emplace(token_counts, objective.sampled_core, objective.sampled_negatives);
@@ -46,19 +48,19 @@ Learner::Learner(const PretrainSettings& settings, torch::Device device, const s
 
 torch::Tensor Learner::language_loss(const torch::Tensor& hidden, const BatchTensors& batch) {
   const auto real = hidden.reshape({-1, hidden.size(-1)}).index_select(0, batch.places).to(torch::kFloat32);
-  const auto quantized = fake_quantize_activations(real);
   const std::int64_t chunk = settings_.objective.chunk_tokens;
   BitLinear& head = model_->output();
   if (!sampler_) {
-    return vocabulary_loss(quantized, head->effective_weight(), batch.targets,
-                           {.column_offsets = {}, .chunk_tokens = chunk});
+    return ternary_vocabulary_loss(real, head->weight, head->scale, batch.targets,
+                                   {.column_offsets = {}, .chunk_tokens = chunk}, head->gradient_products);
   }
   Random random(settings_.train.seed * 0x9E3779B97F4A7C15u + draws_);
   const SampledColumns columns = sampler_->draw(batch.targets.cpu(), random);
   head_rows_ = columns.rows.to(device_);
   head_values_ = head->weight.detach().index_select(0, head_rows_).requires_grad_();
-  return vocabulary_loss(quantized, fake_quantize_ternary(head_values_, head->scale), columns.targets.to(device_),
-                         {.column_offsets = columns.log_weights.to(device_), .chunk_tokens = chunk});
+  return ternary_vocabulary_loss(real, head_values_, head->scale, columns.targets.to(device_),
+                                 {.column_offsets = columns.log_weights.to(device_), .chunk_tokens = chunk},
+                                 head->gradient_products);
 }
 
 void Learner::collect_head_rows() {
@@ -76,7 +78,7 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
   torch::Tensor total;
   ModelOutput output;
   {
-    const AutocastScope autocast(settings_.train.autocast, device_);
+    const AutocastScope autocast(device_.is_cpu() ? Autocast::kOff : settings_.train.autocast, device_);
     output = model_->forward(batch.input,
                              {.checkpoint_activations = settings_.train.checkpoint_activations, .maps = nullptr});
   }

@@ -95,9 +95,10 @@ class Run {
   std::unique_ptr<BatchLoader> loader_, validation_;
   std::unique_ptr<RunLog> log_;
   std::unique_ptr<Progress> progress_;
-  std::uint64_t done_ = 0;    // steps
-  std::uint64_t tokens_ = 0;  // predicted tokens, of the whole run
-  double rate_ = 0;           // of the last step
+  std::uint64_t done_ = 0;          // steps
+  std::uint64_t tokens_ = 0;        // predicted tokens, of the whole run
+  std::uint64_t first_tokens_ = 0;  // of them before this process
+  double rate_ = 0;                 // of the last step
   double flops_ = 0;
   bool diagnose_now_ = false;
   Clock::time_point window_start_ = Clock::now();
@@ -154,6 +155,7 @@ Result<void> Run::restore(const Checkpoint& checkpoint) {
   BITMAR_TRY_VOID(loader_->seek(position));
   BITMAR_TRY(const torch::Tensor tokens, checkpoint.tensor("run.tokens"));
   tokens_ = static_cast<std::uint64_t>(tokens[0].item<std::int64_t>());
+  first_tokens_ = tokens_;
   restore_torch_random_state(checkpoint.with_prefix("random."));
   done_ = checkpoint.step;
   return {};
@@ -235,7 +237,7 @@ Result<void> Run::log_step(const StepOutcome& outcome) {
   }
   if (!outcome.applied) say(fmt::format("step {}: the gradients are not finite; skipped", done_));
   if (progress_) {
-    progress_->update(done_, tokens_,
+    progress_->update(done_, tokens_ - first_tokens_,
                       fmt::format("loss {:.3f} lm {:.3f}{}", outcome.total, outcome.language,
                                   outcome.cosine ? fmt::format(" cos {:.3f}", *outcome.cosine) : ""));
   }

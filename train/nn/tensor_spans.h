@@ -1,0 +1,46 @@
+// Torch's tensors as spans, and loops over their rows.
+//
+//   for_rows(matrix, [&](std::size_t row, std::size_t rows, std::size_t columns) { … });
+#pragma once
+
+#include <ATen/Parallel.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "nn/ternary_kernels.h"
+
+namespace bitmar {
+
+// Of a contiguous tensor.
+template <typename T>
+std::span<const T> values(const torch::Tensor& x) {
+  return {x.const_data_ptr<T>(), static_cast<std::size_t>(x.numel())};
+}
+template <typename T>
+std::span<T> mutable_values(const torch::Tensor& x) {
+  return {x.mutable_data_ptr<T>(), static_cast<std::size_t>(x.numel())};
+}
+inline std::span<const BFloat16Bits> bits(const torch::Tensor& x) {
+  return {reinterpret_cast<const BFloat16Bits*>(x.const_data_ptr<at::BFloat16>()), static_cast<std::size_t>(x.numel())};
+}
+inline std::span<BFloat16Bits> mutable_bits(const torch::Tensor& x) {
+  return {reinterpret_cast<BFloat16Bits*>(x.mutable_data_ptr<at::BFloat16>()), static_cast<std::size_t>(x.numel())};
+}
+
+// work(first row, rows, columns) over all rows of `matrix`, shared out between threads.
+template <typename Work>
+void for_rows(const torch::Tensor& matrix, const Work& work) {
+  constexpr std::int64_t kGrain = 1 << 15;  // values worth a thread
+  if (matrix.numel() == 0) return;
+  const std::int64_t columns = matrix.size(1);
+  at::parallel_for(
+      0, matrix.size(0), std::max<std::int64_t>(1, kGrain / columns), [&](std::int64_t begin, std::int64_t end) {
+        work(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin), static_cast<std::size_t>(columns));
+      });
+}
+
+}  // namespace bitmar

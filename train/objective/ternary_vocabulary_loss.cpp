@@ -1,0 +1,149 @@
+#include "objective/ternary_vocabulary_loss.h"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "nn/fused_ops.h"
+#include "nn/tensor_spans.h"
+
+namespace bitmar {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::tensor_list;
+
+constexpr std::int64_t kCachedLogits = std::int64_t{1} << 20;  // integer logits between product and softmax: 4 MB
+constexpr std::int64_t kHeldWeights = std::int64_t{1} << 25;   // BF16 softmax weights between softmax and products
+constexpr std::int64_t kFewestTokens = 32;                     // of one product, however many columns
+
+// The parts of one backward pass, accumulated group of tokens by group of tokens.
+struct Gradients {
+  torch::Tensor hidden;  // [n, d]
+  torch::Tensor weight;  // [C, d], of the quantized weight
+};
+
+class Pass {
+ public:
+  Pass(const torch::Tensor& hidden, const torch::Tensor& weight, const torch::Tensor& scale,
+       const torch::Tensor& targets, const std::optional<torch::Tensor>& offsets)
+      : tokens_(quantize_tokens(hidden)),
+        matrix_(quantize_matrix(weight, scale)),
+        scale_(std::max(scale.item<float>(), kMinimumTernaryScale)),
+        targets_(values<std::int64_t>(targets)),
+        offsets_(offsets ? values<float>(*offsets) : std::span<const float>{}) {}
+
+  [[nodiscard]] std::int64_t columns() const { return matrix_.size(0); }
+
+  // Softmax weights [count, C] of the tokens from `first` on, and their sums; adds up -log p(target).
+  double softmax(std::int64_t first, std::int64_t count, const torch::Tensor& weights, std::vector<float>& sums,
+                 std::int64_t chunk) const {
+    double loss = 0;
+    std::vector<double> losses(static_cast<std::size_t>(count));
+    for (std::int64_t begin = 0; begin < count; begin += chunk) {
+      const std::int64_t rows = std::min(chunk, count - begin);
+      const torch::Tensor products = at::_int_mm(tokens_.codes.narrow(0, first + begin, rows), matrix_.t());
+      const torch::Tensor out = weights.narrow(0, begin, rows);
+      for_rows(products, [&](std::size_t row, std::size_t size, std::size_t width) {
+        std::vector<float> logits(width);
+        for (std::size_t i = row; i < row + size; ++i) {
+          const std::size_t place = static_cast<std::size_t>(begin) + i;
+          const std::size_t token = static_cast<std::size_t>(first) + place;
+          const auto target = static_cast<std::size_t>(targets_[token]);
+          const SoftmaxRow result = softmax_row(values<std::int32_t>(products).subspan(i * width, width),
+                                                values<float>(tokens_.inverse)[token] * scale_, offsets_, logits,
+                                                mutable_bits(out).subspan(i * width, width));
+          sums[place] = result.sum;
+          losses[place] = static_cast<double>(result.log_partition - logits[target]);
+        }
+      });
+    }
+    for (const double value : losses) loss += value;
+    return loss;
+  }
+
+  // The gradients of the summed loss for these tokens, from their softmax weights, which it changes.
+  void backward(std::int64_t first, std::int64_t count, const torch::Tensor& weights, const std::vector<float>& sums,
+                Gradients& gradients) const {
+    // weights / sum are the probabilities; p - 1 stands at the target. The division moves into the other factors.
+    const auto flat = weights.mutable_data_ptr<at::BFloat16>();
+    std::vector<float> factors(sums.size());
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const std::size_t token = static_cast<std::size_t>(first) + i;
+      auto& place = flat[i * static_cast<std::size_t>(columns()) + static_cast<std::size_t>(targets_[token])];
+      place = static_cast<float>(place) - sums[i];
+      factors[i] = 1.0f / sums[i];
+    }
+    const torch::Tensor share = torch::tensor(factors).unsqueeze(1);  // [count, 1]
+    gradients.hidden.narrow(0, first, count)
+        .copy_(torch::mm(weights, matrix_.to(torch::kBFloat16)).to(torch::kFloat).mul_(share * scale_));
+    const torch::Tensor inputs = (tokens_.codes.narrow(0, first, count).to(torch::kFloat) *
+                                  (share * tokens_.inverse.narrow(0, first, count).unsqueeze(1)))
+                                     .to(torch::kBFloat16);
+    gradients.weight.add_(torch::mm(weights.t(), inputs));
+  }
+
+ private:
+  QuantizedTokens tokens_;
+  torch::Tensor matrix_;  // int8 [C, d]
+  float scale_;
+  std::span<const std::int64_t> targets_;
+  std::span<const float> offsets_;
+};
+
+struct TernaryVocabularyLoss : torch::autograd::Function<TernaryVocabularyLoss> {
+  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& hidden, const torch::Tensor& weight,
+                               const torch::Tensor& scale, const torch::Tensor& targets,
+                               const std::optional<torch::Tensor>& offsets, std::int64_t chunk_tokens,
+                               bool with_gradient) {
+    const std::int64_t tokens = hidden.size(0);
+    const Pass pass(hidden, weight, scale, targets, offsets);
+    const std::int64_t chunk =
+        std::min(chunk_tokens, std::max(kFewestTokens, kCachedLogits / std::max<std::int64_t>(1, pass.columns())));
+    const std::int64_t held = std::max(chunk, kHeldWeights / std::max<std::int64_t>(1, pass.columns()) / chunk * chunk);
+    Gradients gradients;
+    if (with_gradient) gradients = {torch::empty_like(hidden), torch::zeros_like(weight)};
+    const torch::Tensor buffer =
+        torch::empty({std::min(tokens, held), pass.columns()}, hidden.options().dtype(torch::kBFloat16));
+    double loss = 0;
+    for (std::int64_t first = 0; first < tokens; first += held) {
+      const std::int64_t count = std::min(held, tokens - first);
+      const torch::Tensor weights = buffer.narrow(0, 0, count);
+      std::vector<float> sums(static_cast<std::size_t>(count));
+      loss += pass.softmax(first, count, weights, sums, chunk);
+      if (with_gradient) pass.backward(first, count, weights, sums, gradients);
+    }
+    if (with_gradient) {
+      const double share = 1.0 / static_cast<double>(tokens);
+      gradients.weight.mul_(share);
+      context->saved_data["hidden"] = gradients.hidden.mul_(share);
+      context->saved_data["scale"] = scale_gradients(gradients.weight, weight, scale);
+      context->saved_data["weight"] = gradients.weight;
+    }
+    return torch::full({}, loss / static_cast<double>(tokens), hidden.options());
+  }
+
+  static tensor_list backward(AutogradContext* context, tensor_list gradients) {
+    const auto scaled = [&](const char* name) { return context->saved_data[name].toTensor() * gradients[0]; };
+    return {scaled("hidden"), scaled("weight"), scaled("scale"), torch::Tensor(),
+            torch::Tensor(),  torch::Tensor(),  torch::Tensor()};
+  }
+};
+
+}  // namespace
+
+torch::Tensor ternary_vocabulary_loss(const torch::Tensor& hidden, const torch::Tensor& weight,
+                                      const torch::Tensor& scale, const torch::Tensor& targets,
+                                      const VocabularyLossOptions& options, GradientProducts products) {
+  if (!hidden.is_cpu() || products == GradientProducts::kFloat32) {
+    return vocabulary_loss(fake_quantize_activations(hidden), fake_quantize_ternary(weight, scale), targets, options);
+  }
+  TORCH_CHECK(hidden.size(0) > 0, "ternary_vocabulary_loss: no tokens");
+  const bool with_gradient = torch::GradMode::is_enabled() && (hidden.requires_grad() || weight.requires_grad());
+  std::optional<torch::Tensor> offsets;
+  if (options.column_offsets.defined()) offsets = options.column_offsets.contiguous();
+  return TernaryVocabularyLoss::apply(hidden.contiguous(), weight.contiguous(), scale, targets.contiguous(), offsets,
+                                      options.chunk_tokens, with_gradient);
+}
+
+}  // namespace bitmar
