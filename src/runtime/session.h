@@ -84,6 +84,9 @@ class Session {
   // A new context: empty caches, position 0, a new episode that forgets what the unfinished one read. Keeps image and
   // memory.
   void reset();
+  // A context that begins as a copy of `other`'s: its tokens and its unfinished episode. Both sessions are of one
+  // engine; image and memory stay this one's own.
+  void copy_context(Session& other);
 
   // The episode ends here and becomes part of the memory; the context goes on. Returns the episode's id. Errors:
   // kUnsupported where the model has no memory, kInvalidArgument where the session may not write or nothing was read.
@@ -109,6 +112,7 @@ class Session {
 
  private:
   friend class Branches;
+  friend class Continuations;
   friend class SessionBatch;
   // Tokens that run through the model together when a prompt is read; the caches keep that many answerable.
   static constexpr std::size_t kBatchTokens = 64;
