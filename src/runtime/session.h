@@ -67,6 +67,8 @@ class Session {
   // The tower alone: what set_image would give to set_features. kUnsupported: the engine has no tower.
   [[nodiscard]] Result<ImageFeatures> encode_image(const Image& photo);
 
+  // kInvalidArgument where there are none, kOutOfRange where an id is outside the vocabulary.
+  [[nodiscard]] Result<void> check_tokens(std::span<const TokenId> tokens) const;
   // Reads tokens, at least one.
   Result<void> read(std::span<const TokenId> tokens);
   // The same, and the logits [V] after the last one. They stay valid until the next call.
@@ -118,7 +120,6 @@ class Session {
   static constexpr std::size_t kBatchTokens = 64;
 
   Session(std::shared_ptr<const Engine> engine, const SessionOptions& options);
-  Result<void> check_tokens(std::span<const TokenId> tokens) const;
   [[nodiscard]] const EpisodicMemory* readable_memory() const;
   // The next token of this session, for a batch.
   [[nodiscard]] TokenRow row_of(TokenId token);
