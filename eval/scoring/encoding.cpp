@@ -27,13 +27,14 @@ std::string_view without_trailing_blanks(std::string_view text) {
 EncodedPair encode_pair(const Tokenizer& tokenizer, std::string_view context, std::string_view continuation,
                         StartToken start) {
   const std::string_view stripped = without_trailing_blanks(context);
-  const std::string whole = std::string(context) + std::string(continuation);
   EncodedPair pair;
   if (stripped.empty() || start == StartToken::kAlways) pair.tokens.push_back(tokenizer.end_of_text());
   const std::size_t start_tokens = pair.tokens.size();
-  tokenizer.encode_append(whole, pair.tokens);
-  pair.continuation = start_tokens + tokenizer.encode(stripped).size();
-  pair.continuation = std::min(pair.continuation, pair.tokens.size());
+  tokenizer.encode_append(stripped, pair.tokens);
+  pair.continuation = pair.tokens.size();
+  const std::vector<TokenId> whole = tokenizer.encode(std::string(context) + std::string(continuation));
+  const std::size_t cut = std::min(pair.continuation - start_tokens, whole.size());
+  pair.tokens.insert(pair.tokens.end(), whole.begin() + static_cast<std::ptrdiff_t>(cut), whole.end());
   return pair;
 }
 

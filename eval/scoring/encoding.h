@@ -22,9 +22,8 @@ struct EncodedPair {
   std::size_t continuation = 0;  // the index of the continuation's first token; at least 1
 };
 
-// The context's trailing white space goes to the continuation; both are encoded together and cut after as many tokens
-// as the context has alone. The continuation may come out empty where its first token would merge into the context's
-// last.
+// The context's trailing white space goes to the continuation. The continuation's tokens are those of both texts
+// encoded together, after as many as the context has alone; none may be left where the two texts merge.
 [[nodiscard]] EncodedPair encode_pair(const Tokenizer& tokenizer, std::string_view context,
                                       std::string_view continuation, StartToken start);
 

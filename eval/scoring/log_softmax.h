@@ -1,4 +1,4 @@
-// Log-probabilities of tokens from a row of logits, in double precision.
+// Log-probabilities of several tokens after one row of logits (of one: runtime/token_score.h), in double precision.
 //
 //   const LogSoftmax distribution(kernels, logits);
 //   sum += distribution[token];
@@ -24,8 +24,8 @@ class LogSoftmax {
 
  private:
   std::span<const float> logits_;
-  double log_normalizer_;
   TokenId most_likely_;
+  double log_normalizer_;
 };
 
 }  // namespace bitmar
