@@ -5,8 +5,8 @@
 
 namespace bitmar::testing {
 
-std::shared_ptr<const Engine> random_engine(const ModelConfig& config, std::uint64_t seed) {
-  auto engine = Engine::parse(random_model_file(config, seed), "random.gguf");
+std::shared_ptr<const Engine> random_engine(const ModelConfig& config, std::uint64_t seed, OutputHead head) {
+  auto engine = Engine::parse(random_model_file(config, seed, head), "random.gguf");
   if (!engine) {
     fmt::print(stderr, "random_engine: {}\n", engine.error().message);
     std::abort();

@@ -22,10 +22,17 @@ namespace bitmar::testing {
 // A ternary tower of two blocks that takes 16 x 16 pixels in 4 x 4 patches.
 [[nodiscard]] VisionTowerConfig small_tower(std::uint32_t width);
 
+enum class OutputHead {
+  kRandom,
+  kZero,  // all logits are 0: every token is as likely as any other
+};
+
 // A model file. The same config and seed give the same bytes.
-[[nodiscard]] std::vector<std::byte> random_model_file(const ModelConfig& config, std::uint64_t seed);
+[[nodiscard]] std::vector<std::byte> random_model_file(const ModelConfig& config, std::uint64_t seed,
+                                                       OutputHead head = OutputHead::kRandom);
 // The engine of such a file; in bitmar_test_support, not in bitmar_model_support.
-[[nodiscard]] std::shared_ptr<const Engine> random_engine(const ModelConfig& config, std::uint64_t seed);
+[[nodiscard]] std::shared_ptr<const Engine> random_engine(const ModelConfig& config, std::uint64_t seed,
+                                                          OutputHead head = OutputHead::kRandom);
 
 // Token ids below the end of text.
 [[nodiscard]] std::vector<std::uint32_t> random_tokens(const ModelConfig& config, std::size_t count,

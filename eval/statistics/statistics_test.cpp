@@ -1,0 +1,82 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "base/random.h"
+#include "eval/statistics/bootstrap.h"
+#include "eval/statistics/correlation.h"
+
+namespace bitmar {
+namespace {
+
+using Groups = std::vector<std::vector<double>>;
+
+TEST(Bootstrap, IntervalIsThatOfTheNormalApproximation) {
+  std::vector<double> values(900, 0.0);
+  for (std::size_t i = 0; i < 270; ++i) values[i] = 1.0;
+  const double half_width = 1.96 * std::sqrt(0.3 * 0.7 / 900.0);
+  const Interval interval = bootstrap_mean_of_means(Groups{values}, {.seed = 3, .resamples = 4000});
+  EXPECT_NEAR(interval.low, 0.3 - half_width, 0.15 * half_width);
+  EXPECT_NEAR(interval.high, 0.3 + half_width, 0.15 * half_width);
+}
+
+TEST(Bootstrap, GenericStatisticGivesTheSameIntervalAsTheMean) {
+  Random random(5);
+  std::vector<double> values(300);
+  for (double& value : values) value = random.normal();
+  const Interval mean = bootstrap_mean_of_means(Groups{values}, {.seed = 1, .resamples = 4000});
+  const Interval generic = bootstrap(values.size(),
+                                     [&](std::span<const std::uint32_t> indices) {
+                                       double sum = 0.0;
+                                       for (const std::uint32_t index : indices) sum += values[index];
+                                       return sum / static_cast<double>(indices.size());
+                                     },
+                                     {.seed = 2, .resamples = 4000});
+  const double width = mean.high - mean.low;
+  EXPECT_NEAR(generic.low, mean.low, 0.1 * width);
+  EXPECT_NEAR(generic.high, mean.high, 0.1 * width);
+}
+
+TEST(Bootstrap, SameSeedSameInterval) {
+  const Groups groups = {{0, 1, 1, 0, 1}, {1, 0, 0}};
+  const Interval a = bootstrap_mean_of_means(groups, {.seed = 9});
+  const Interval b = bootstrap_mean_of_means(groups, {.seed = 9});
+  EXPECT_EQ(a.low, b.low);
+  EXPECT_EQ(a.high, b.high);
+}
+
+TEST(Bootstrap, GroupsWeighTheSameWhateverTheirSize) {
+  const Groups groups = {{1, 1, 1, 1, 1, 1, 1}, {0}};
+  EXPECT_EQ(mean_of_means(groups), 0.5);
+  const Interval interval = bootstrap_mean_of_means(groups, {});
+  EXPECT_EQ(interval.low, 0.5);  // each group is resampled within itself
+  EXPECT_EQ(interval.high, 0.5);
+}
+
+TEST(Spearman, EqualsScipyWithTies) {
+  const std::vector<double> x = {0.2, 0.9, 0.9, 0.4, 0.1, 0.7};
+  const std::vector<double> y = {3, 1, 4, 4, -2, 4};
+  EXPECT_NEAR(spearman(x, y), 0.4312287725435882, 1e-14);
+}
+
+TEST(Spearman, OrderIsAllThatCounts) {
+  const std::vector<double> x = {1, 5, 2, 9, 3};
+  std::vector<double> y;
+  for (const double value : x) y.push_back(std::exp(value));
+  EXPECT_NEAR(spearman(x, y), 1.0, 1e-14);
+  for (double& value : y) value = -value;
+  EXPECT_NEAR(spearman(x, y), -1.0, 1e-14);
+}
+
+TEST(Spearman, NoOrderIsNoCorrelation) {
+  const std::vector<double> varied = {1, 2, 3};
+  const std::vector<double> constant = {4, 4, 4};
+  EXPECT_EQ(spearman(varied, constant), 0.0);
+  EXPECT_EQ(spearman({}, {}), 0.0);
+  EXPECT_EQ(spearman(std::span(varied).first(1), std::span(constant).first(1)), 0.0);
+}
+
+}  // namespace
+}  // namespace bitmar
