@@ -67,3 +67,12 @@ def program():
         pytest.fail(message) if named else pytest.skip(message)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def bitmar(program):
+    """The Python package, on the library of the build folder."""
+    os.environ["BITMAR_LIBRARY"] = str(program("src/capi/libbitmar.so"))
+    import bitmar
+
+    return bitmar

@@ -152,6 +152,18 @@ BITMAR_API bitmar_status bitmar_session_prefill(bitmar_session* session, const u
 BITMAR_API bitmar_status bitmar_session_step(bitmar_session* session, uint32_t id, const float** logits,
                                              bitmar_error* error);
 
+// How likely the model found a token, given all before it.
+typedef struct bitmar_token_score {
+  double log_probability;  // natural
+  bool most_likely;        // greedy search would have taken it
+} bitmar_token_score;
+
+// Reads `count` tokens, at least one, and scores those from ids[context_count] on, each given all before it in the
+// session's context. scores: [count - context_count]. INVALID_ARGUMENT: context_count is above count, or it is 0 in an
+// empty context, whose first token nothing predicts. What fails has read nothing.
+BITMAR_API bitmar_status bitmar_session_score(bitmar_session* session, const uint32_t* ids, size_t count,
+                                              size_t context_count, bitmar_token_score* scores, bitmar_error* error);
+
 // ---- Batches -------------------------------------------------------------------------------------------------------
 // Several users' sessions advanced together: the weights are read once for all of their tokens, which gives more tokens
 // a second. Each session ends up with the same bits as if it had read its tokens alone, whoever else is in the batch.

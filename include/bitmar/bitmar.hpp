@@ -14,6 +14,7 @@
 #ifndef BITMAR_BITMAR_HPP
 #define BITMAR_BITMAR_HPP
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -235,6 +236,15 @@ class Session {
     return std::span(logits, bitmar_session_vocabulary_size(get()));
   }
   Result<std::span<const float>> step(std::uint32_t id) { return prefill({&id, 1}); }
+  // Of ids[context_count], ids[context_count + 1], ...
+  Result<std::vector<bitmar_token_score>> score(std::span<const std::uint32_t> ids, std::size_t context_count) {
+    std::vector<bitmar_token_score> scores(ids.size() - std::min(context_count, ids.size()));
+    const auto status = detail::attempt([&](bitmar_error* error) {
+      return bitmar_session_score(get(), ids.data(), ids.size(), context_count, scores.data(), error);
+    });
+    if (!status) return std::unexpected(status.error());
+    return scores;
+  }
 
   Result<Caption> caption(const bitmar_caption_options& options = bitmar_caption_options_default()) {
     return detail::create<Caption, bitmar_caption>([&](bitmar_caption** caption, bitmar_error* error) {

@@ -54,6 +54,9 @@ TEST_F(BitmarH, TakesImages) {
 TEST_F(BitmarH, GivesLogits) {
   EXPECT_EQ(run(test_logits), 0);
 }
+TEST_F(BitmarH, ScoresTokens) {
+  EXPECT_EQ(run(test_scores), 0);
+}
 TEST_F(BitmarH, AdvancesSessionsTogether) {
   EXPECT_EQ(run(test_batches), 0);
 }

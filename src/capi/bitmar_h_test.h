@@ -24,6 +24,7 @@ int test_options(const test_files* files);
 int test_tokenizer(const test_files* files);
 int test_images(const test_files* files);
 int test_logits(const test_files* files);
+int test_scores(const test_files* files);
 int test_batches(const test_files* files);
 int test_captions(const test_files* files);
 int test_generation(const test_files* files);

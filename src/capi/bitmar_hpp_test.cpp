@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -67,6 +68,19 @@ TEST_F(BitmarHpp, MovedHandlesWorkAndEnginesMayGoFirst) {
   { const bitmar::Engine gone = std::move(engine_); }
   EXPECT_EQ(read(moved), expected);
   EXPECT_EQ(moved.position(), 4u);
+}
+
+TEST_F(BitmarHpp, ScoresTokens) {
+  const std::vector<std::uint32_t> ids{259, 5, 6, 7};
+  const auto scores = session_.score(ids, 1).value();
+  ASSERT_EQ(scores.size(), 3u);
+  session_.reset();
+  const auto logits = session_.step(259).value();
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(double{logit});
+  EXPECT_NEAR(scores[0].log_probability, double{logits[5]} - std::log(sum), 1e-11);
+  EXPECT_EQ(session_.score(ids, 5).error().status, BITMAR_ERROR_INVALID_ARGUMENT);
+  EXPECT_TRUE(session_.score(ids, 4).value().empty());
 }
 
 TEST_F(BitmarHpp, AdvancesSessionsTogether) {

@@ -1,5 +1,6 @@
 #include "runtime/session.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <utility>
@@ -8,6 +9,7 @@
 #include "capi/boundary.h"
 #include "capi/handles.h"
 #include "capi/options.h"
+#include "runtime/token_score.h"
 
 using bitmar::Result;
 using bitmar::Session;
@@ -65,6 +67,24 @@ bitmar_status bitmar_session_prefill(bitmar_session* session, const uint32_t* id
 
 bitmar_status bitmar_session_step(bitmar_session* session, uint32_t id, const float** logits, bitmar_error* error) {
   return bitmar_session_prefill(session, &id, 1, logits, error);
+}
+
+bitmar_status bitmar_session_score(bitmar_session* session, const uint32_t* ids, size_t count, size_t context_count,
+                                   bitmar_token_score* scores, bitmar_error* error) {
+  const size_t scored = count - std::min(context_count, count);
+  if (scores != nullptr) std::fill_n(scores, scored, bitmar_token_score{});
+  return guarded(error, [&]() -> Result<void> {
+    BITMAR_TRY_VOID(require(session, "session"));
+    BITMAR_TRY_VOID(require(ids, "ids"));
+    if (scored > 0) {
+      BITMAR_TRY_VOID(require(scores, "scores"));
+    }
+    BITMAR_TRY(const auto found, bitmar::score_tokens(session->session, {ids, count}, context_count));
+    std::ranges::transform(found, scores, [](const bitmar::TokenScore& score) {
+      return bitmar_token_score{score.log_probability, score.most_likely};
+    });
+    return {};
+  });
 }
 
 }  // extern "C"

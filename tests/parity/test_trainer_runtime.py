@@ -19,16 +19,15 @@ many more codes flip, in that token and in all that attend to it.
   the farthest of theirs.
 """
 
-import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from gguf import GGUFReader
-from model_file import ternary_matrices, value
+from deployed_model import DeployedModel
+from model_file import value
 from programs import output_of
-from reference_model import FLOOR, Model
+from reference_model import FLOOR
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,22 +38,16 @@ SMALLEST_SCALE = 1e-8  # of a ternary matrix, in training as in the file
 SHARE_WITHOUT_FLIP = 0.05  # of the tokens that begin a context
 
 
-class Deployment:
+class Deployment(DeployedModel):
     """A checkpoint's parameters and buffers, the file exported from it, and the photo that both sides see."""
 
     def __init__(self, checkpoint: Path, model: Path, folder: Path):
+        super().__init__(model)
         self.trained = {name.removeprefix("model."): tensor for name, tensor in load_file(checkpoint).items()
                         if name.startswith("model.")}
         self.model, self.folder = model, folder
-        self.reader = GGUFReader(model)
-        self.tensors = {tensor.name: tensor.data for tensor in self.reader.tensors}
-        self.ternary = {name: matrix for name, matrix in ternary_matrices(self.reader).items()
-                        if not name.startswith("vision_tower.")}
         width = value(self.reader, "bitmar.vision.embedding_length")
         self.features = np.random.default_rng(8).standard_normal((PATCHES, width)).astype(np.float32)
-        layers = sum(value(self.reader, f"bitmar.{stack}.block_count") for stack in ("encoder", "decoder"))
-        # One deviation of an FP32 result, relative to the scale of its row.
-        self.error = math.sqrt(15 * value(self.reader, "bitmar.feed_forward_length") * layers) * 2.0**-24
 
     def tokens(self, shape: tuple[int, int]) -> np.ndarray:
         vocabulary = value(self.reader, "bitmar.vocab_size")
@@ -68,34 +61,9 @@ class Deployment:
         output_of([program, self.model, *paths])
         return np.load(paths[2]).reshape(*shape, -1)
 
-    def double_precision_values(self) -> dict[str, torch.Tensor]:
-        values = {}
-        for name, matrix in self.ternary.items():
-            values[name] = torch.from_numpy(matrix.codes).double() * matrix.scale
-            values[name.removesuffix("weight") + "scale"] = torch.tensor([matrix.scale], dtype=torch.float64)
-        for name, data in self.tensors.items():
-            if name in values or name.startswith(("vision_tower.", "tokenizer.")) or name.endswith("_scale"):
-                continue
-            values[name] = torch.tensor(data.astype(np.float64))
-            if data.dtype == np.int8:
-                values[name] *= torch.tensor(self.tensors[f"{name}_scale"].astype(np.float64))[:, None]
-        return values
-
     def reference(self, shape: tuple[int, int], noise_seed: int | None = None) -> np.ndarray:
         """The same in double precision; with noise at every rounding if there is a seed."""
-        noise = None
-        if noise_seed is not None:
-            generator = torch.Generator().manual_seed(noise_seed)
-            noise = lambda size: 127 * self.error * torch.randn(size, generator=generator, dtype=torch.float64)
-        model = Model(self.double_precision_values(), value(self.reader, "bitmar.attention.head_count"),
-                      value(self.reader, "bitmar.decoder.injection"), value(self.reader, "bitmar.memory.query"),
-                      value(self.reader, "bitmar.memory.enabled"), rounding_noise=noise)
-        with torch.no_grad():
-            vision = model.see(torch.tensor(self.features, dtype=torch.float64))
-            embedding = model.embedding()
-            rows = [model.run(embedding[torch.tensor(row.astype(np.int64))], vision).logits
-                    for row in self.tokens(shape)]
-        return torch.stack(rows).numpy()
+        return np.stack([self.double_precision_logits(row, self.features, noise_seed) for row in self.tokens(shape)])
 
 
 def newest_checkpoint(path: Path) -> Path:
