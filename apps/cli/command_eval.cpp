@@ -1,106 +1,110 @@
 // bitmar eval: how good a model is, with chance beside every score.
 #include <fmt/format.h>
 
-#include <chrono>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "commands.h"
-#include "eval/captions/caption_evaluation.h"
-#include "io/caption_readers.h"
+#include "eval/tasks/registry.h"
+#include "eval/tasks/task_files.h"
+#include "eval_commands.h"
 #include "model_options.h"
 #include "progress.h"
+#include "task_report.h"
 
 namespace bitmar::cli {
 namespace {
 
+constexpr std::string_view kAll = "all";
+
 struct Options {
   ModelOptions model;
-  std::string references;
-  std::string format = "tsv";
-  std::string list;
-  std::string predictions;
-  bool score_only = false;
+  TaskContext context;
+  bool parts = false;
   bool json = false;
-  CaptionRun run;
 };
 
-nlohmann::ordered_json to_json(const CaptionScores& scores) {
+Result<TaskResult> run_task(const Task& task, TaskContext context) {
+  std::optional<Progress> progress;
+  context.progress = [&](std::uint64_t done, std::uint64_t total) {
+    if (!progress) progress.emplace(fmt::format("items of {}", task.name), total);
+    progress->update(done);
+  };
+  auto result = task.run(context);
+  if (!result) return fail(result.error().code, "eval {}: {}", task.name, result.error().message);
+  if (progress) progress->finish();
+  return result;
+}
+
+// `missing`: tasks whose files are not there.
+void print(const Options& options, std::span<const TaskResult> results, std::span<const Task> missing) {
+  if (!options.json) {
+    fmt::print("{}", task_table(results, options.parts));
+    for (const Task& task : missing)
+      fmt::print("{}: not run, {} has no {}\n", task.name, options.context.data, task.files);
+    return;
+  }
   nlohmann::ordered_json json;
-  for (std::size_t order = 0; order < scores.bleu.size(); ++order) {
-    json[fmt::format("bleu_{}", order + 1)] = scores.bleu[order];
-  }
-  json["rouge_l"] = scores.rouge_l;
-  json["cider"] = scores.cider;
-  json["distinct"] = scores.distinct;
-  return json;
+  json["model"] = options.context.engine->name();
+  json["model_sha256"] = options.context.engine->content_hash();
+  json["memory"] = options.context.memory;
+  json["seed"] = options.context.seed;
+  json["limit"] = options.context.limit;
+  json["tasks"] = nlohmann::ordered_json::array();
+  for (const TaskResult& result : results) json["tasks"].push_back(to_json(result));
+  json["missing"] = nlohmann::ordered_json::array();
+  for (const Task& task : missing) json["missing"].push_back(task.name);
+  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
-void print_row(std::string_view name, const CaptionScores& scores) {
-  fmt::print("{:<22}", name);
-  for (const double bleu : scores.bleu) fmt::print("{:>8.4f}", bleu);
-  fmt::print("{:>9.4f}{:>8.4f}{:>10}\n", scores.rouge_l, scores.cider, scores.distinct);
-}
-
-Result<void> evaluate(const Options& options) {
-  BITMAR_TRY(const CaptionFormat format, parse_caption_format(options.format));
-  BITMAR_TRY(const auto groups, read_captions(options.references, format));
-  std::vector<std::string> names;
-  if (!options.list.empty()) {
-    BITMAR_TRY(names, read_name_list(options.list));
+Result<void> evaluate(Options options, std::span<const Task> chosen) {
+  TaskContext& context = options.context;
+  std::vector<Task> present;
+  std::vector<Task> missing;
+  for (const Task& task : chosen) (has_task_files(context.data, task.files) ? present : missing).push_back(task);
+  if (present.empty()) {
+    std::string wanted;
+    for (const Task& task : missing) wanted += fmt::format("{}{}", wanted.empty() ? "" : ", ", task.files);
+    return fail(ErrorCode::kNotFound, "eval: {} has no files of {}; expected {}", context.data,
+                chosen.size() == 1 ? chosen.front().name : "any task", wanted);
   }
-  BITMAR_TRY(const auto photos, join_references(groups, names));
-  BITMAR_TRY(const PtbTokenizer tokenizer, PtbTokenizer::create());
-
-  const auto start = std::chrono::steady_clock::now();
-  std::vector<std::string> captions;
-  if (options.score_only) {
-    if (options.predictions.empty()) {
-      return fail(ErrorCode::kInvalidArgument, "eval captions: --score-only needs --predictions FILE");
-    }
-    BITMAR_TRY(captions, read_predictions(options.predictions, photos));
-  } else {
-    if (options.run.image_folder.empty() == options.run.features.empty()) {
-      return fail(ErrorCode::kInvalidArgument,
-                  "eval captions: expected --images DIR or --features FILE.npy, one of them");
-    }
-    BITMAR_TRY(const auto engine, open_engine(options.model));
-    CaptionRun run = options.run;
-    run.threads = options.model.threads;
-    run.memory = !options.model.no_memory;
-    Progress progress("photos", photos.size());
-    BITMAR_TRY(captions, caption_photos(engine, photos, run, [&](std::uint64_t done) { progress.update(done); }));
-    progress.finish();
-    if (!options.predictions.empty()) {
-      BITMAR_TRY_VOID(write_predictions(options.predictions, photos, captions));
-    }
+  BITMAR_TRY(context.engine, open_engine(options.model));
+  context.threads = options.model.threads;
+  context.memory = !options.model.no_memory;
+  std::vector<TaskResult> results;
+  for (const Task& task : present) {
+    BITMAR_TRY(TaskResult result, run_task(task, context));
+    results.push_back(std::move(result));
   }
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-
-  std::vector<CaptionItem> items;
-  for (std::size_t i = 0; i < photos.size(); ++i) items.push_back({captions[i], photos[i].references});
-  const CaptionScores scores = score_captions(items, tokenizer);
-  const CaptionScores chance = score_captions(shuffle_candidates(items), tokenizer);
-  if (options.json) {
-    nlohmann::ordered_json json;
-    json["photos"] = photos.size();
-    json["search"] = options.run.beam.width == 1 ? "greedy" : fmt::format("beam {}", options.run.beam.width);
-    json["seconds"] = seconds.count();
-    json["scores"] = to_json(scores);
-    json["captions_of_other_photos"] = to_json(chance);
-    fmt::print("{}\n", json.dump(2));
-    return {};
-  }
-  fmt::print("{} photos, {}, {:.1f} s\n", photos.size(),
-             options.score_only            ? "captions from a file"
-             : options.run.beam.width == 1 ? "greedy"
-                                           : fmt::format("beam {}", options.run.beam.width),
-             seconds.count());
-  fmt::print("{:<22}{:>8}{:>8}{:>8}{:>8}{:>9}{:>8}{:>10}\n", "", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L",
-             "CIDEr", "distinct");
-  print_row("captions", scores);
-  print_row("of other photos", chance);
+  print(options, results, missing);
   return {};
+}
+
+void add_task_command(CLI::App& eval, const std::string& name, const std::string& description,
+                      std::span<const Task> chosen, CommandAction& action) {
+  auto options = std::make_shared<Options>();
+  TaskContext& context = options->context;
+  CLI::App* command = eval.add_subcommand(name, description);
+  add_model_options(*command, options->model);
+  add_no_memory_option(*command, options->model);
+  command->add_option("--data", context.data, "the folder with the tasks' files")->required();
+  command->add_option("--predictions", context.predictions,
+                      "keep a line for each item in this folder, and go on where an interrupted run stopped");
+  command->add_option("--limit", context.limit, "only so many items of each part")->check(CLI::PositiveNumber);
+  command->add_option("--seed", context.seed, "of intervals and shuffles")->capture_default_str();
+  command
+      ->add_option("--start-token", context.start,
+                   "where <|endoftext|> stands: before empty contexts only, as in lm-evaluation-harness, or always")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, StartToken>{
+          {"empty-context", StartToken::kEmptyContext}, {"always", StartToken::kAlways}}))
+      ->default_str("empty-context");
+  command->add_flag("--parts", options->parts, "show the scores of the tasks' parts too");
+  command->add_flag("--json", options->json, "print the scores as JSON");
+  command->callback([options, chosen, &action] { action = [options, chosen] { return evaluate(*options, chosen); }; });
 }
 
 }  // namespace
@@ -108,32 +112,12 @@ Result<void> evaluate(const Options& options) {
 void add_eval_command(CLI::App& app, CommandAction& action) {
   CLI::App* command = app.add_subcommand("eval", "Measure a model");
   command->require_subcommand(1);
-  auto options = std::make_shared<Options>();
-  CLI::App* captions = command->add_subcommand("captions", "BLEU, ROUGE-L and CIDEr of captions");
-  add_model_options(*captions, options->model);
-  add_no_memory_option(*captions, options->model);
-  captions->add_option("--references", options->references, "the reference captions")->required();
-  captions
-      ->add_option("--format", options->format,
-                   "of the references: flickr-token, tsv, coco, cc3m, localized-narratives or jsonl")
-      ->capture_default_str();
-  captions->add_option("--images", options->run.image_folder, "the folder of the photos");
-  captions->add_option("--features", options->run.features, "a .npy of features (bitmar features) instead of photos");
-  captions->add_option("--list", options->list, "only the photos that this file names, one a line");
-  captions->add_option("--beam", options->run.beam.width, "hypotheses of the beam search; 1 is greedy")
-      ->check(CLI::Range(1, 64))
-      ->capture_default_str();
-  captions->add_option("--length-exponent", options->run.beam.length_exponent, "preference for longer captions")
-      ->capture_default_str();
-  captions->add_option("--predictions", options->predictions, "write the captions here, in COCO's results form");
-  captions->add_flag("--score-only", options->score_only, "score the captions of --predictions; needs no model");
-  captions->add_flag("--json", options->json, "print the scores as JSON");
-  captions->footer(
-      "The row \"of other photos\" scores the same captions against the wrong photos: the level without looking.\n"
-      "Examples:\n"
-      "  bitmar eval captions --images photos --references captions.tsv --list dev.txt --predictions out.json\n"
-      "  bitmar eval captions --references captions_val2014.json --format coco --predictions out.json --score-only");
-  captions->callback([options, &action] { action = [options] { return evaluate(*options); }; });
+  add_task_command(*command, std::string(kAll), "every task whose files are there", tasks(), action);
+  for (const Task& task : tasks()) {
+    add_task_command(*command, std::string(task.name), fmt::format("{} ({})", task.description, task.files),
+                     std::span(&task, 1), action);
+  }
+  add_eval_captions_command(*command, action);
 }
 
 }  // namespace bitmar::cli

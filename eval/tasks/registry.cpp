@@ -6,10 +6,35 @@
 #include <array>
 #include <string>
 
+#include "eval/tasks/babylm_tasks.h"
+#include "eval/tasks/harness_tasks.h"
+
 namespace bitmar {
 namespace {
 
-constexpr std::array<Task, 0> kTasks = {};
+constexpr std::array kTasks = {
+    Task{"arc_easy", "science questions of grade school", kArcEasyFiles, run_arc_easy},
+    Task{"boolq", "yes or no, from a passage", kBoolqFiles, run_boolq},
+    Task{"hellaswag", "how an everyday scene goes on", kHellaswagFiles, run_hellaswag},
+    Task{"winogrande", "what a pronoun stands for, by partial scoring", kWinograndeFiles, run_winogrande},
+    Task{"commonsense_qa", "common sense, five choices", kCommonsenseQaFiles, run_commonsense_qa},
+    Task{"mmlu", "exams in 57 subjects", kMmluFiles, run_mmlu},
+    Task{"mmlu_5_shot", "the same after five worked examples", kMmluFiles, run_mmlu_5_shot},
+    Task{"piqa", "how to do things with things", kPiqaFiles, run_piqa},
+    Task{"blimp", "grammatical minimal pairs", kBlimpFiles, run_blimp},
+    Task{"blimp_fast", "BabyLM's fast subset of it", kBlimpFastFiles, run_blimp_fast},
+    Task{"supplement", "BabyLM's supplement of BLiMP", kSupplementFiles, run_supplement},
+    Task{"supplement_fast", "BabyLM's fast subset of it", kSupplementFastFiles, run_supplement_fast},
+    Task{"ewok", "basic knowledge of the world", kEwokFiles, run_ewok},
+    Task{"ewok_fast", "BabyLM's fast subset of it", kEwokFastFiles, run_ewok_fast},
+    Task{"entity_tracking", "what is in which box", kEntityTrackingFiles, run_entity_tracking},
+    Task{"entity_tracking_fast", "BabyLM's fast subset of it", kEntityTrackingFastFiles, run_entity_tracking_fast},
+    Task{"comps", "what has which property", kCompsFiles, run_comps},
+    Task{"wug_adj_nominalization", "nouns of made-up adjectives, against people's choices", kWugAdjectiveFiles,
+         run_wug_adj_nominalization},
+    Task{"wug_past_tense", "past tenses of made-up verbs, against people's choices", kWugPastTenseFiles,
+         run_wug_past_tense},
+};
 
 }  // namespace
 

@@ -16,14 +16,11 @@
 #include <vector>
 
 #include "base/result.h"
+#include "eval/scoring/encoding.h"
+#include "eval/statistics/bootstrap.h"
 #include "runtime/engine.h"
 
 namespace bitmar {
-
-struct Interval {
-  double low = 0;
-  double high = 0;
-};
 
 // One number. What does not apply is absent, never zero.
 struct Score {
@@ -60,6 +57,7 @@ struct TaskContext {
   std::uint64_t seed = 1;                                                 // of bootstraps and shuffles
   std::uint64_t limit = 0;                                                // items of each part; 0: all
   bool memory = true;                                                     // false: the ablation
+  StartToken start = StartToken::kEmptyContext;                           // of the harness' tasks
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // may be empty; one call at a time
 };
 

@@ -28,11 +28,6 @@ bool before(const Candidate& a, const Candidate& b) {
   return a.token < b.token;
 }
 
-// log of the sum of exp(logits).
-double log_sum_exp(std::span<const float> logits, float largest) {
-  return std::log(exponential_sums(logits, {largest, 1.0}, largest).all) + double{largest};
-}
-
 // One search. A step keeps the best `width` candidates that go on, and sets aside those of the best `width` that end.
 class Search {
  public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <numbers>
@@ -96,6 +97,10 @@ ExponentialSums sums_of(std::span<const float> logits, float pivot, const Exp& w
 
 ExponentialSums exponential_sums(std::span<const float> logits, const SoftmaxScale& scale, float pivot) {
   return sums_of<double, kDoubleLanes>(logits, pivot, Exponential(scale));
+}
+
+double log_sum_exp(std::span<const float> logits, float largest) {
+  return std::log(exponential_sums(logits, {largest, 1.0}, largest).all) + double{largest};
 }
 
 void rough_exponentials(std::span<const float> logits, const SoftmaxScale& scale, std::span<float> weights) {

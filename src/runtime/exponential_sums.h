@@ -1,6 +1,6 @@
-// Sums of exp((logit - largest) * rate) over a row of logits, which sampling and beam search need: one in double
-// precision, and one of a few instructions a logit whose error is bounded. Plain loops over lanes, which compilers
-// vectorise; the results have the same bits for any vector width.
+// Sums of exp((logit - largest) * rate) over a row of logits, which sampling, beam search and scoring need: one in
+// double precision, and one of a few instructions a logit whose error is bounded. Plain loops over lanes, which
+// compilers vectorise; the results have the same bits for any vector width.
 #pragma once
 
 #include <span>
@@ -22,6 +22,8 @@ struct SoftmaxScale {
 
 // Relative error below 1e-12; weights below 1e-300 count as 0 or as 1e-300.
 [[nodiscard]] ExponentialSums exponential_sums(std::span<const float> logits, const SoftmaxScale& scale, float pivot);
+// log(sum of exp(logit)), whose largest is `largest`: a logit less it is the logarithm of its softmax.
+[[nodiscard]] double log_sum_exp(std::span<const float> logits, float largest);
 
 // A number from the exponential itself (times kRoughUnder) up to kRoughOver times it, or 2^-126 where it is below that:
 // 2^n (1 + f) in the place of 2^(n + f), which is the exponent and mantissa of one integer (Schraudolph 1999).

@@ -171,6 +171,15 @@ void Session::reset() {
   sequence_->clear();
 }
 
+void Session::copy_context(Session& other) {
+  assert(&engine_->model() == &other.engine_->model());
+  sequence_->copy_from(*other.sequence_);
+  if (position() == 0) return;
+  std::ranges::copy(other.logits(), logits_.begin());
+  logits_current_ = true;
+  last_attention_.assign(other.last_attention_.begin(), other.last_attention_.end());
+}
+
 Result<std::uint64_t> Session::write_episode(Provenance provenance) {
   BITMAR_TRY(Memory * memory, writable_memory());
   if (sequence_->episode.reads == 0) {

@@ -67,6 +67,8 @@ class Session {
   // The tower alone: what set_image would give to set_features. kUnsupported: the engine has no tower.
   [[nodiscard]] Result<ImageFeatures> encode_image(const Image& photo);
 
+  // kInvalidArgument where there are none, kOutOfRange where an id is outside the vocabulary.
+  [[nodiscard]] Result<void> check_tokens(std::span<const TokenId> tokens) const;
   // Reads tokens, at least one.
   Result<void> read(std::span<const TokenId> tokens);
   // The same, and the logits [V] after the last one. They stay valid until the next call.
@@ -84,6 +86,9 @@ class Session {
   // A new context: empty caches, position 0, a new episode that forgets what the unfinished one read. Keeps image and
   // memory.
   void reset();
+  // A context that begins as a copy of `other`'s: its tokens and its unfinished episode. Both sessions are of one
+  // engine; image and memory stay this one's own.
+  void copy_context(Session& other);
 
   // The episode ends here and becomes part of the memory; the context goes on. Returns the episode's id. Errors:
   // kUnsupported where the model has no memory, kInvalidArgument where the session may not write or nothing was read.
@@ -109,12 +114,12 @@ class Session {
 
  private:
   friend class Branches;
+  friend class Continuations;
   friend class SessionBatch;
   // Tokens that run through the model together when a prompt is read; the caches keep that many answerable.
   static constexpr std::size_t kBatchTokens = 64;
 
   Session(std::shared_ptr<const Engine> engine, const SessionOptions& options);
-  Result<void> check_tokens(std::span<const TokenId> tokens) const;
   [[nodiscard]] const EpisodicMemory* readable_memory() const;
   // The next token of this session, for a batch.
   [[nodiscard]] TokenRow row_of(TokenId token);

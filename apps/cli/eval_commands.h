@@ -1,0 +1,10 @@
+// The commands below `bitmar eval`, one file each.
+#pragma once
+
+#include "commands.h"
+
+namespace bitmar::cli {
+
+void add_eval_captions_command(CLI::App& eval, CommandAction& action);
+
+}  // namespace bitmar::cli

@@ -1,0 +1,69 @@
+#include "task_report.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+namespace bitmar::cli {
+namespace {
+
+constexpr std::string_view kRow = "{:<46}{:>9}{:>19}{:>8}{:>9}{:>9}{:>9}{:>7}{:>8}{:>9}\n";
+
+std::string number(const std::optional<double>& value) {
+  return value ? fmt::format("{:.4f}", *value) : "";
+}
+
+std::string interval(const std::optional<Interval>& value) {
+  return value ? fmt::format("{:.4f}..{:.4f}", value->low, value->high) : "";
+}
+
+// The first score names the group; further ones only their metric.
+std::string group_rows(const std::string& name, const ScoreGroup& group, const std::string& seconds) {
+  std::string rows;
+  for (const Score& score : group.scores) {
+    const bool first = &score == &group.scores.front();
+    rows += fmt::format(fmt::runtime(kRow), first ? fmt::format("{} {}", name, score.metric) : "  " + score.metric,
+                        number(score.value), interval(score.interval), number(score.chance), number(score.majority),
+                        number(score.no_image), number(score.shuffled_images), first ? std::to_string(group.ties) : "",
+                        first ? std::to_string(group.items) : "", first ? seconds : "");
+  }
+  return rows;
+}
+
+nlohmann::ordered_json to_json(const ScoreGroup& group) {
+  nlohmann::ordered_json json = {{"items", group.items}, {"ties", group.ties}};
+  for (const Score& score : group.scores) {
+    nlohmann::ordered_json entry = {{"metric", score.metric}, {"value", score.value}};
+    if (score.interval) entry["interval_95"] = {score.interval->low, score.interval->high};
+    if (score.chance) entry["chance"] = *score.chance;
+    if (score.majority) entry["majority"] = *score.majority;
+    if (score.no_image) entry["no_image"] = *score.no_image;
+    if (score.shuffled_images) entry["shuffled_images"] = *score.shuffled_images;
+    json["scores"].push_back(std::move(entry));
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string task_table(std::span<const TaskResult> results, bool parts) {
+  std::string table = fmt::format(fmt::runtime(kRow), "", "score", "95 %", "chance", "majority", "no image", "shuffled",
+                                  "ties", "items", "seconds");
+  for (const TaskResult& result : results) {
+    table += group_rows(result.task, result.total, fmt::format("{:.1f}", result.seconds));
+    for (const ScoreGroup& part : result.parts) {
+      if (parts) table += group_rows("    " + part.name, part, "");
+    }
+  }
+  return table;
+}
+
+nlohmann::ordered_json to_json(const TaskResult& result) {
+  nlohmann::ordered_json json = {{"task", result.task}, {"seconds", result.seconds}};
+  json["total"] = to_json(result.total);
+  json["parts"] = nlohmann::ordered_json::object();
+  for (const ScoreGroup& part : result.parts) json["parts"][part.name] = to_json(part);
+  return json;
+}
+
+}  // namespace bitmar::cli

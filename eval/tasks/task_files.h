@@ -1,0 +1,24 @@
+// Where a task's files lie below --data. `files` lists the layouts in which they are published, "first|second|…"; the
+// first that is there is taken.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace bitmar {
+
+// kNotFound lists all of them.
+[[nodiscard]] Result<std::string> find_task_files(const std::string& data, std::string_view files);
+[[nodiscard]] bool has_task_files(const std::string& data, std::string_view files);
+
+// The folder's *.jsonl, sorted by name. kNotFound: it has none.
+[[nodiscard]] Result<std::vector<std::string>> list_json_lines(const std::string& folder);
+
+// One SHA-256 over names and contents.
+[[nodiscard]] Result<std::string> hash_files(std::span<const std::string> paths);
+
+}  // namespace bitmar
