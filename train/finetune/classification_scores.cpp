@@ -5,13 +5,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "base/random.h"
-
 namespace bitmar {
 namespace {
-
-constexpr std::size_t kResamples = 1000;
-constexpr double kTail = 0.025;  // on either side of the interval
 
 double f1_of_label(const ConfusionMatrix& matrix, std::uint32_t label) {
   const double sum = matrix.gold_count(label) + matrix.predicted_count(label);
@@ -24,9 +19,8 @@ struct NamedMetric {
 };
 
 std::array<NamedMetric, 3> named_metrics(std::uint32_t classes, ClassificationMetric quoted) {
-  std::array<NamedMetric, 3> metrics = {{{"accuracy", accuracy},
-                                         {classes == 2 ? "f1" : "macro_f1", f1},
-                                         {"matthews", matthews_correlation}}};
+  std::array<NamedMetric, 3> metrics = {
+      {{"accuracy", accuracy}, {classes == 2 ? "f1" : "macro_f1", f1}, {"matthews", matthews_correlation}}};
   if (quoted == ClassificationMetric::kF1) std::swap(metrics[0], metrics[1]);
   return metrics;
 }
@@ -40,14 +34,6 @@ ConfusionMatrix answered(const ConfusionMatrix& matrix, std::span<const double> 
     }
   }
   return result;
-}
-
-// The value at `share` of the sorted values, between neighbours linearly.
-double percentile(std::span<const double> sorted, double share) {
-  const double place = share * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(place);
-  const std::size_t above = std::min(below + 1, sorted.size() - 1);
-  return std::lerp(sorted[below], sorted[above], place - static_cast<double>(below));
 }
 
 }  // namespace
@@ -109,32 +95,23 @@ std::vector<ClassificationScore> classification_scores(std::span<const std::uint
                                                        std::span<const std::uint32_t> predictions,
                                                        std::uint32_t classes, ClassificationMetric quoted,
                                                        std::uint64_t seed) {
-  const auto metrics = named_metrics(classes, quoted);
-  std::array<std::vector<double>, 3> resampled;
-  Random random(seed);
-  for (std::size_t sample = 0; sample < kResamples; ++sample) {
-    ConfusionMatrix drawn(classes);
-    for (std::size_t i = 0; i < gold.size(); ++i) {
-      const std::uint64_t item = random.below(gold.size());
-      drawn.at(gold[item], predictions[item]) += 1.0;
-    }
-    for (std::size_t m = 0; m < metrics.size(); ++m) resampled[m].push_back(metrics[m].value(drawn));
-  }
-
   const ConfusionMatrix matrix(gold, predictions, classes);
   const ConfusionMatrix guessed = answered(matrix, std::vector<double>(classes, 1.0 / classes));
   std::vector<ClassificationScore> scores;
-  for (std::size_t m = 0; m < metrics.size(); ++m) {
-    std::ranges::sort(resampled[m]);
-    ClassificationScore score{.metric = metrics[m].name,
-                              .value = metrics[m].value(matrix),
-                              .low = percentile(resampled[m], kTail),
-                              .high = percentile(resampled[m], 1.0 - kTail),
-                              .chance = metrics[m].value(guessed)};
+  for (const auto& [name, value] : named_metrics(classes, quoted)) {
+    const auto of_resample = [&](std::span<const std::uint32_t> items) {
+      ConfusionMatrix drawn(classes);
+      for (const std::uint32_t item : items) drawn.at(gold[item], predictions[item]) += 1.0;
+      return value(drawn);
+    };
+    ClassificationScore score{.metric = name,
+                              .value = value(matrix),
+                              .interval = bootstrap(gold.size(), of_resample, {.seed = seed}),
+                              .chance = value(guessed)};
     for (std::uint32_t label = 0; label < classes; ++label) {
       std::vector<double> share(classes, 0.0);
       share[label] = 1.0;
-      score.constant = std::max(score.constant, metrics[m].value(answered(matrix, share)));
+      score.constant = std::max(score.constant, value(answered(matrix, share)));
     }
     scores.push_back(std::move(score));
   }

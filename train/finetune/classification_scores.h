@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "eval/statistics/bootstrap.h"
 #include "finetune/classification_task.h"
 
 namespace bitmar {
@@ -21,7 +22,9 @@ class ConfusionMatrix {
   ConfusionMatrix(std::span<const std::uint32_t> gold, std::span<const std::uint32_t> predictions,
                   std::uint32_t classes);
 
-  double& at(std::uint32_t gold, std::uint32_t prediction) { return counts_[std::size_t{gold} * classes_ + prediction]; }
+  double& at(std::uint32_t gold, std::uint32_t prediction) {
+    return counts_[std::size_t{gold} * classes_ + prediction];
+  }
   [[nodiscard]] double at(std::uint32_t gold, std::uint32_t prediction) const {
     return counts_[std::size_t{gold} * classes_ + prediction];
   }
@@ -46,9 +49,9 @@ class ConfusionMatrix {
 struct ClassificationScore {
   std::string metric;  // "accuracy"; "f1" or "macro_f1"; "matthews"
   double value = 0;
-  double low = 0, high = 0;  // bootstrap over the items, 95 %, percentiles
-  double chance = 0;         // of guessing uniformly: the score of the expected confusion matrix
-  double constant = 0;       // of the one answer that scores best when always given; accuracy: the majority class
+  Interval interval;    // bootstrap over the items
+  double chance = 0;    // of guessing uniformly: the score of the expected confusion matrix
+  double constant = 0;  // of the one answer that scores best when always given; accuracy: the majority class
 };
 
 // All three, the quoted one first. gold and predictions [items], at least one.

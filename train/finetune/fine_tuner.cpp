@@ -22,9 +22,10 @@ constexpr const char* kParameterPrefix = "classifier.";
 
 // Decoder and vocabulary head take no part.
 std::vector<ParameterGroup> trained_groups(TextClassifier& classifier, const FineTuneSettings& settings) {
-  std::vector<ParameterGroup> groups = model_parameter_groups(
-      classifier->model(),
-      {.scale_learning_rate = settings.scale_learning_rate, .state = StatePrecision::kFloat32, .row_sparse_head = false});
+  std::vector<ParameterGroup> groups =
+      model_parameter_groups(classifier->model(), {.scale_learning_rate = settings.scale_learning_rate,
+                                                   .state = StatePrecision::kFloat32,
+                                                   .row_sparse_head = false});
   std::erase_if(groups, [](const ParameterGroup& group) { return group.name == "decoder" || group.name == "head"; });
   ParameterGroup matrices{.name = "classifier", .parameters = {}, .state = StatePrecision::kFloat32};
   ParameterGroup biases{
@@ -125,8 +126,8 @@ FineTuneStep FineTuner::step() {
   for (const auto group : group_by_length(training_, chosen)) {
     const Rows rows = make_rows(training_, group);
     const auto logits = classifier_->forward(rows.tokens, rows.mask);
-    const auto loss = torch::cross_entropy_loss(logits, rows.labels, {}, at::Reduction::Sum) /
-                      static_cast<double>(batch_);
+    const auto loss =
+        torch::cross_entropy_loss(logits, rows.labels, {}, at::Reduction::Sum) / static_cast<double>(batch_);
     loss.backward();
     report.loss += loss.item<double>();
     for (const std::uint32_t index : group) report.tokens += training_[index].tokens.size();
