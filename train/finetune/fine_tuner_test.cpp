@@ -120,23 +120,23 @@ TEST_F(Classifier, HeadSeesTheMemoryOnlyWhereThereIsOne) {
   EXPECT_EQ(without->head()->named_parameters()["hidden.weight"].size(1), testing_nn::small_config().width);
 }
 
-// A pre-trained model of byte tokens and files of two tasks in a folder of its own.
+// A pre-trained model of bytes and one merge, and the files of a task, in a folder of its own.
 struct FineTuneRuns : testing::Test {
   FineTuneRuns() {
     torch::set_num_threads(1);
     fs::remove_all(root);
     fs::create_directories(root / "data/babylm/glue_filtered");
-    std::ofstream(root / "merges.txt") << "#version: 0.2\n";
+    std::ofstream(root / "merges.txt") << "#version: 0.2\na b\n";
     write_items("train", 90, 1);
     write_items("valid", 50, 2);
     ModelConfig config = testing_nn::small_config();
-    config.vocabulary = 257;
+    config.vocabulary = 258;
     torch::manual_seed(5);
     BitmarModel model(config, 0.0);
     Checkpoint checkpoint{.step = 12, .tensors = {}, .texts = {}};
     save_module(*model, checkpoint, "model.");
     checkpoint.texts["config"] =
-        "[model]\nvocabulary = 257\nwidth = 16\nheads = 2\nffn_hidden = 32\nencoder_layers = 2\ndecoder_layers = 2\n"
+        "[model]\nvocabulary = 258\nwidth = 16\nheads = 2\nffn_hidden = 32\nencoder_layers = 2\ndecoder_layers = 2\n"
         "training_length = 8\nvision_width = 12\ncompression_hidden = 20\nmemory_slots = 10\nmemory_write_slots = 3\n"
         "[train]\nsteps = 12\n";
     EXPECT_TRUE(save_checkpoint((root / "base.safetensors").string(), checkpoint));
@@ -180,6 +180,7 @@ TEST_F(FineTuneRuns, ResumedEqualsUninterruptedBitForBit) {
   const auto straight = finetune(tasks, options("straight"));
   ASSERT_TRUE(straight) << straight.error().message;
   ASSERT_EQ((*straight)[0].epochs, 3u);  // of 11 steps
+  ASSERT_EQ(lines("straight/rte/log/log.jsonl").size(), 6u);
 
   // Killed in the second epoch, between its checkpoints and at one, and just before the result was written.
   for (const auto& [name, minutes, stop] : {std::tuple{"epochs", 5.0, 17u}, {"steps", 0.0, 17u}, {"end", 5.0, 33u}}) {
@@ -252,8 +253,8 @@ TEST_F(FineTuneRuns, ErrorsNameTheFileAndLeaveNothing) {
   const auto no_checkpoint = finetune(tasks, wrong);
   ASSERT_FALSE(no_checkpoint);
   EXPECT_THAT(no_checkpoint.error().message, testing::HasSubstr("absent"));
-  std::ofstream(root / "merges.txt") << "#version: 0.2\na b\n";
-  EXPECT_THAT(finetune(tasks, options("none")).error().message, testing::HasSubstr("makes 258 tokens"));
+  std::ofstream(root / "merges.txt") << "#version: 0.2\na b\nb c\n";
+  EXPECT_THAT(finetune(tasks, options("none")).error().message, testing::HasSubstr("makes 259 tokens"));
   std::ofstream(root / "data/babylm/glue_filtered/rte.valid.jsonl") << "{\"sentence1\": \"a\"}\n";
   EXPECT_THAT(finetune(tasks, options("none")).error().message,
               testing::HasSubstr("rte.valid.jsonl:1: key 'sentence2' is missing"));
