@@ -27,11 +27,12 @@ ALLOWED = {
     "runtime": {"base", "kernels", "io", "text", "image", "model/schema", "model"},
     "capi": RUNTIME | {"include"},
     "include": set(),
-    "eval": RUNTIME,
-    "apps": RUNTIME | {"eval", "capi", "include"},
-    "train": {"base", "io", "text", "image", "model/schema", "ternary_format"},
+    "eval/statistics": {"base"},
+    "eval": RUNTIME | {"eval/statistics"},
+    "apps": RUNTIME | {"eval", "eval/statistics", "capi", "include"},
+    "train": {"base", "io", "text", "image", "model/schema", "ternary_format", "eval/statistics"},
     "bench": RUNTIME | {"capi", "include", "ternary_format"},
-    "tests": RUNTIME | {"capi", "include", "eval", "train", "apps", "ternary_format"},
+    "tests": RUNTIME | {"capi", "include", "eval", "eval/statistics", "train", "apps", "ternary_format"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
 
@@ -41,8 +42,9 @@ def layer_of(path: str) -> str | None:
     parts = path.split("/")
     if path.startswith("src/kernels/ternary_format"):
         return "ternary_format"
-    if path.startswith("src/model/schema/"):
-        return "model/schema"
+    for layer in ("model/schema", "eval/statistics"):
+        if path.removeprefix("src/").startswith(f"{layer}/"):
+            return layer
     return parts[1] if parts[0] == "src" else parts[0]
 
 

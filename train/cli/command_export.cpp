@@ -24,12 +24,8 @@ struct ExportFlags {
 
 void run_export(const ExportFlags& flags) {
   const Checkpoint checkpoint = value_or_throw(open_checkpoint(flags.checkpoint));
-  const std::string text = value_or_throw(checkpoint.text("config"));
-  const TomlDocument document = value_or_throw(TomlDocument::parse(text, flags.checkpoint, {}));
-  ModelConfig config;
-  read_model_section(document.root().table("model"), config);
-  value_or_throw(
-      document.finish({"data", "optimizer", "schedule", "controller", "objective", "train", "distill", "augment"}));
+  const ModelConfig config =
+      value_or_throw(read_model_config(value_or_throw(checkpoint.text("config")), flags.checkpoint));
   BitmarModel model(config, 0.0);
   value_or_throw(load_module(*model, checkpoint, "model."));
   ExportOptions options = flags.options;

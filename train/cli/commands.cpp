@@ -9,6 +9,7 @@ void register_commands(CLI::App& app) {
   register_export(app);
   register_distill(app);
   register_export_tower(app);
+  register_finetune(app);
 }
 
 }  // namespace bitmar

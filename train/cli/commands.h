@@ -27,6 +27,7 @@ void register_evaluate(CLI::App& app);
 void register_export(CLI::App& app);
 void register_distill(CLI::App& app);
 void register_export_tower(CLI::App& app);
+void register_finetune(CLI::App& app);
 
 // All of them.
 void register_commands(CLI::App& app);

@@ -107,6 +107,15 @@ void read_model_section(TomlReader table, ModelConfig& config) {
   report(table, "preset", config.validate());
 }
 
+Result<ModelConfig> read_model_config(const std::string& text, const std::string& name) {
+  BITMAR_TRY(const TomlDocument document, TomlDocument::parse(text, name, {}));
+  ModelConfig config;
+  read_model_section(document.root().table("model"), config);
+  BITMAR_TRY_VOID(
+      document.finish({"data", "optimizer", "schedule", "controller", "objective", "train", "distill", "augment"}));
+  return config;
+}
+
 void read_data_section(TomlReader table, DataSettings& settings) {
   table.read("root", settings.root);
   table.read("shards", settings.shards);

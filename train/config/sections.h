@@ -14,6 +14,9 @@ namespace bitmar {
 // `preset = "bitmar-14m"` first, then single keys (named as ModelConfig's fields) over it; the result is validated.
 void read_model_section(TomlReader table, ModelConfig& config);
 
+// The model that a checkpoint's "config" text describes; `name` stands for it in errors.
+[[nodiscard]] Result<ModelConfig> read_model_config(const std::string& text, const std::string& name);
+
 // [data], its [[data.source]], [[data.train]] and [[data.validation]]; validated.
 void read_data_section(TomlReader table, DataSettings& settings);
 

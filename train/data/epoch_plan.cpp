@@ -5,14 +5,10 @@
 
 #include "base/random.h"
 #include "data/fingerprint.h"
+#include "data/shuffle.h"
 
 namespace bitmar {
 namespace {
-
-template <typename T>
-void shuffle(std::span<T> values, Random& random) {
-  for (std::size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[random.below(i)]);
-}
 
 // A text row's segments: chunks of `length` targets that overlap by one token. The document is read as if an
 // end-of-text stood before and after it; `begin` and `end` are positions in that [0, tokens + 2).

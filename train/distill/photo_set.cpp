@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/thread_pool.h"
+#include "data/shuffle.h"
 #include "image/image.h"
 #include "io/mapped_file.h"
 
@@ -97,7 +98,7 @@ std::vector<std::uint32_t> PhotoSet::epoch_order(std::uint64_t epoch, std::uint6
   std::vector<std::uint32_t> order(size());
   std::iota(order.begin(), order.end(), 0u);
   Random random((seed << 32) ^ (1ull << 63) ^ epoch);
-  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+  shuffle(std::span(order), random);
   return order;
 }
 

@@ -40,30 +40,43 @@ const RotaryTable& BitmarModelImpl::rotary(std::int64_t length, torch::Device de
   return rotary_;
 }
 
-ModelOutput BitmarModelImpl::forward(const ModelInput& input, const ModelRunOptions& options) {
+FusedOutput BitmarModelImpl::fuse(const ModelInput& input, const ModelRunOptions& options) {
   const std::int64_t rows = input.tokens.size(0);
   const std::int64_t segments = input.tokens.size(1);
   const std::int64_t length = input.tokens.size(2);
   const std::int64_t width = config_.width;
   const RotaryTable& table = rotary(length, input.tokens.device());
   const ForwardOptions encoding{options.checkpoint_activations, options.maps ? &options.maps->encoder : nullptr};
+
+  FusedOutput output;
+  output.embedded = embed(input.tokens).view({rows * segments, length, width});
+  output.states = encoder_->forward(output.embedded, table, encoding).view({rows, segments, length, width});
+  if (input.features.defined()) output.vision = vision_->forward(input.features);
+  output.fused = fusion_
+                     ->forward(output.states.view({rows, segments * length, width}), vision_->null_token(),
+                               output.vision, input.image_of_row, options.maps ? &options.maps->fusion : nullptr)
+                     .view({rows, segments, length, width});
+  return output;
+}
+
+ModelOutput BitmarModelImpl::forward(const ModelInput& input, const ModelRunOptions& options) {
+  const std::int64_t rows = input.tokens.size(0);
+  const std::int64_t segments = input.tokens.size(1);
+  const std::int64_t length = input.tokens.size(2);
+  const std::int64_t width = config_.width;
   const ForwardOptions decoding{options.checkpoint_activations, options.maps ? &options.maps->decoder : nullptr};
 
+  const FusedOutput fusion = fuse(input, options);
   ModelOutput output;
-  const auto embedded = embed(input.tokens).view({rows * segments, length, width});
-  const auto states = encoder_->forward(embedded, table, encoding);
-  output.states = states.view({rows, segments, length, width});
-  if (input.features.defined()) output.vision = vision_->forward(input.features);
-  const auto fused =
-      fusion_->forward(states.view({rows, segments * length, width}), vision_->null_token(), output.vision,
-                       input.image_of_row, options.maps ? &options.maps->fusion : nullptr);
+  output.states = fusion.states;
+  output.vision = fusion.vision;
   torch::Tensor retrieved;
   if (memory_) {
-    output.memory = memory_->forward(memory_->queries(fused.view({rows, segments, length, width})), input.mask);
+    output.memory = memory_->forward(memory_->queries(fusion.fused), input.mask);
     retrieved = output.memory.retrieved.view({rows * segments, length, width});
   }
-  const auto hidden =
-      decoder_->forward(embedded, fused.view({rows * segments, length, width}), retrieved, table, decoding);
+  const auto hidden = decoder_->forward(fusion.embedded, fusion.fused.view({rows * segments, length, width}), retrieved,
+                                        rotary(length, input.tokens.device()), decoding);
   output.hidden = hidden.view({rows, segments, length, width});
   return output;
 }

@@ -36,6 +36,14 @@ struct ModelOutput {
   MemoryPass memory;     // with memory = on
 };
 
+// The model up to the fusion: all that a classifier of a text needs.
+struct FusedOutput {
+  torch::Tensor embedded;  // E[x] [rows * segments, T, d]
+  torch::Tensor states;    // Z [rows, segments, T, d]
+  torch::Tensor vision;    // V_img [images, N', d]; undefined without features
+  torch::Tensor fused;     // F [rows, segments, T, d]
+};
+
 // Probabilities of every attention, detached; filled where the caller passes one.
 struct AttentionMaps {
   std::vector<torch::Tensor> encoder, decoder;  // per layer [rows * segments, heads, T, T]
@@ -52,6 +60,8 @@ class BitmarModelImpl : public torch::nn::Module {
   BitmarModelImpl(const ModelConfig& config, double vision_dropout);
 
   ModelOutput forward(const ModelInput& input, const ModelRunOptions& options);
+  // Encoder, vision compression and fusion; forward() starts with it. The mask is not looked at.
+  FusedOutput fuse(const ModelInput& input, const ModelRunOptions& options);
 
   // E[x], fake-quantized to int8 rows on the rows in use only. tokens [...] -> [..., d]
   torch::Tensor embed(const torch::Tensor& tokens);

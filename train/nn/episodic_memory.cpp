@@ -62,6 +62,10 @@ EpisodicMemoryImpl::Read EpisodicMemoryImpl::read(const torch::Tensor& queries, 
   return {torch::matmul(attention, rows), attention};
 }
 
+torch::Tensor EpisodicMemoryImpl::retrieve(const torch::Tensor& queries) const {
+  return read(queries, slots_.detach().unsqueeze(0), usage_.detach().unsqueeze(0)).retrieved;
+}
+
 MemoryPass EpisodicMemoryImpl::forward(const torch::Tensor& queries, const torch::Tensor& mask) {
   const std::int64_t rows = queries.size(0);
   const std::int64_t segments = queries.size(1);

@@ -34,6 +34,9 @@ class EpisodicMemoryImpl : public torch::nn::Module {
   // queries as above, mask [rows, segments, T] true at real tokens (a prefix of each segment; may be empty).
   MemoryPass forward(const torch::Tensor& queries, const torch::Tensor& mask);
 
+  // r of queries [rows, T, C] from the store as it stands; nothing is written. -> [rows, T, C]
+  torch::Tensor retrieve(const torch::Tensor& queries) const;
+
   // The store after the step.
   void commit(const MemoryPass& pass);
 

@@ -26,8 +26,7 @@ Role role_of(std::string_view name, const torch::Tensor& value) {
 
 }  // namespace
 
-std::vector<ParameterGroup> parameter_groups(BitmarModel& model, ContrastiveLoss& contrast,
-                                             const GroupSettings& settings) {
+std::vector<ParameterGroup> model_parameter_groups(BitmarModel& model, const GroupSettings& settings) {
   std::map<std::pair<std::string, Role>, ParameterGroup> groups;
   for (const auto& item : model->named_parameters()) {
     const std::string part = part_of(item.key());
@@ -43,6 +42,12 @@ std::vector<ParameterGroup> parameter_groups(BitmarModel& model, ContrastiveLoss
   }
   std::vector<ParameterGroup> result;
   for (auto& [key, group] : groups) result.push_back(std::move(group));
+  return result;
+}
+
+std::vector<ParameterGroup> parameter_groups(BitmarModel& model, ContrastiveLoss& contrast,
+                                             const GroupSettings& settings) {
+  std::vector<ParameterGroup> result = model_parameter_groups(model, settings);
   ParameterGroup temperature;
   temperature.name = "contrast";
   temperature.weight_decay = false;

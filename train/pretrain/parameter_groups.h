@@ -20,6 +20,9 @@ struct GroupSettings {
   bool row_sparse_head = false;  // under a sampled vocabulary
 };
 
+// Of the model alone: "embedding", "text-encoder", "vision", "fusion", "memory", "decoder", "head".
+[[nodiscard]] std::vector<ParameterGroup> model_parameter_groups(BitmarModel& model, const GroupSettings& settings);
+// And of the contrastive loss, "contrast".
 [[nodiscard]] std::vector<ParameterGroup> parameter_groups(BitmarModel& model, ContrastiveLoss& contrast,
                                                            const GroupSettings& settings);
 
