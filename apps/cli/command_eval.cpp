@@ -11,6 +11,7 @@
 #include "commands.h"
 #include "eval/tasks/registry.h"
 #include "eval/tasks/task_files.h"
+#include "eval/tasks/task_json.h"
 #include "eval_commands.h"
 #include "model_options.h"
 #include "progress.h"

@@ -30,20 +30,6 @@ std::string group_rows(const std::string& name, const ScoreGroup& group, const s
   return rows;
 }
 
-nlohmann::ordered_json to_json(const ScoreGroup& group) {
-  nlohmann::ordered_json json = {{"items", group.items}, {"ties", group.ties}};
-  for (const Score& score : group.scores) {
-    nlohmann::ordered_json entry = {{"metric", score.metric}, {"value", score.value}};
-    if (score.interval) entry["interval_95"] = {score.interval->low, score.interval->high};
-    if (score.chance) entry["chance"] = *score.chance;
-    if (score.majority) entry["majority"] = *score.majority;
-    if (score.no_image) entry["no_image"] = *score.no_image;
-    if (score.shuffled_images) entry["shuffled_images"] = *score.shuffled_images;
-    json["scores"].push_back(std::move(entry));
-  }
-  return json;
-}
-
 }  // namespace
 
 std::string task_table(std::span<const TaskResult> results, bool parts) {
@@ -56,14 +42,6 @@ std::string task_table(std::span<const TaskResult> results, bool parts) {
     }
   }
   return table;
-}
-
-nlohmann::ordered_json to_json(const TaskResult& result) {
-  nlohmann::ordered_json json = {{"task", result.task}, {"seconds", result.seconds}};
-  json["total"] = to_json(result.total);
-  json["parts"] = nlohmann::ordered_json::object();
-  for (const ScoreGroup& part : result.parts) json["parts"][part.name] = to_json(part);
-  return json;
 }
 
 }  // namespace bitmar::cli
