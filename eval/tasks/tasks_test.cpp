@@ -225,7 +225,7 @@ TEST_F(InterruptedTask, GoesOnToTheSameResult) {
     const auto resumed = run();
     ASSERT_TRUE(resumed) << resumed.error().message;
     const auto kept = static_cast<std::uint64_t>(std::ranges::count(left, '\n'));
-    EXPECT_EQ(progress.front(), &left == &damaged ? kept - 1 : kept);
+    EXPECT_EQ(progress.front(), left == damaged ? kept - 1 : kept);
     EXPECT_EQ(progress.back(), 40u);
     EXPECT_EQ(read_text(file(".jsonl")), lines);
     EXPECT_FALSE(fs::exists(file(".jsonl.partial")));
