@@ -4,7 +4,6 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +13,8 @@
 #include "eval/tasks/task_json.h"
 #include "eval_commands.h"
 #include "model_options.h"
-#include "progress.h"
 #include "task_report.h"
+#include "task_run.h"
 
 namespace bitmar::cli {
 namespace {
@@ -28,18 +27,6 @@ struct Options {
   bool parts = false;
   bool json = false;
 };
-
-Result<TaskResult> run_task(const Task& task, TaskContext context) {
-  std::optional<Progress> progress;
-  context.progress = [&](std::uint64_t done, std::uint64_t total) {
-    if (!progress) progress.emplace(fmt::format("items of {}", task.name), total);
-    progress->update(done);
-  };
-  auto result = task.run(context);
-  if (!result) return fail(result.error().code, "eval {}: {}", task.name, result.error().message);
-  if (progress) progress->finish();
-  return result;
-}
 
 // `missing`: tasks whose files are not there.
 void print(const Options& options, std::span<const TaskResult> results, std::span<const Task> missing) {

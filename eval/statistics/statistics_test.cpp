@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "eval/statistics/bootstrap.h"
 #include "eval/statistics/correlation.h"
+#include "eval/statistics/paired.h"
 
 namespace bitmar {
 namespace {
@@ -20,6 +21,39 @@ TEST(Bootstrap, IntervalIsThatOfTheNormalApproximation) {
   const Interval interval = bootstrap_mean_of_means(Groups{values}, {.seed = 3, .resamples = 4000});
   EXPECT_NEAR(interval.low, 0.3 - half_width, 0.15 * half_width);
   EXPECT_NEAR(interval.high, 0.3 + half_width, 0.15 * half_width);
+}
+
+TEST(PairedDifference, KnowsASmallEffectThatPairingShows) {
+  // Items differ far more from each other than the two runs do on any of them.
+  Random random(4);
+  std::vector<double> first, second;
+  for (int i = 0; i < 200; ++i) {
+    const double item = 10.0 * random.normal();
+    first.push_back(item + 0.1 + 0.2 * random.normal());
+    second.push_back(item);
+  }
+  const PairedDifference effect = paired_difference(first, second, {.seed = 5});
+  EXPECT_NEAR(effect.difference, 0.1, 0.05);
+  EXPECT_GT(effect.interval.low, 0.0);
+  EXPECT_LT(effect.p_value, 0.01);
+  const PairedDifference reversed = paired_difference(second, first, {.seed = 5});
+  EXPECT_DOUBLE_EQ(reversed.difference, -effect.difference);
+  EXPECT_DOUBLE_EQ(reversed.p_value, effect.p_value);
+}
+
+TEST(PairedDifference, EqualRunsDoNotDiffer) {
+  const std::vector<double> values = {0.0, 1.0, 1.0, 0.5};
+  const PairedDifference effect = paired_difference(values, values, {});
+  EXPECT_EQ(effect.difference, 0.0);
+  EXPECT_EQ(effect.p_value, 1.0);
+}
+
+// One item more to one side of eight that differ: the exact sign test's p is known.
+TEST(PairedDifference, PValueIsThatOfTheSignTest) {
+  const std::vector<double> first(8, 1.0);
+  const std::vector<double> second(8, 0.0);
+  const PairedDifference effect = paired_difference(first, second, {.seed = 6, .resamples = 100000});
+  EXPECT_NEAR(effect.p_value, 2.0 / 256.0, 0.001);
 }
 
 TEST(Bootstrap, GenericStatisticGivesTheSameIntervalAsTheMean) {

@@ -136,6 +136,11 @@ TaskResult count_choices(const ChoiceSet& set, std::span<const ItemScores> score
   for (std::size_t group = 0; group < groups.size(); ++group) {
     if (!groups[group].empty()) result.parts.push_back(counter.count(set.groups[group], {groups[group]}, kOfPart));
   }
+  if (!counter.is_correlation()) {
+    for (const std::size_t item : all) {
+      result.credits.push_back(prefer(scores[item], kNormalizations[0]).credit(set.items[item].gold));
+    }
+  }
   return result;
 }
 

@@ -45,6 +45,9 @@ struct TaskResult {
   std::string task;
   ScoreGroup total;
   std::vector<ScoreGroup> parts;
+  // What each item adds to the first score, in the file's order, where that is a mean over items: for paired
+  // comparisons. Not written to files.
+  std::vector<double> credits;
   double seconds = 0;
 };
 

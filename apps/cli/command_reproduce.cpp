@@ -1,0 +1,154 @@
+// bitmar reproduce: everything that can be measured of a model, as results.json and a Markdown page.
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "apps/benchmark/model_benchmark.h"
+#include "commands.h"
+#include "eval/results/evaluation_run.h"
+#include "eval/tasks/registry.h"
+#include "eval/tasks/task_files.h"
+#include "io/atomic_file.h"
+#include "model_options.h"
+#include "task_run.h"
+
+namespace bitmar::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  TaskContext context;
+  std::string output;
+  std::string commit;
+  bool speed = true;
+};
+
+Result<void> write_text(const std::string& path, const std::string& text) {
+  BITMAR_TRY(AtomicFile file, AtomicFile::create(path));
+  BITMAR_TRY_VOID(file.write(std::as_bytes(std::span(text))));
+  return file.commit();
+}
+
+// All tasks whose files are there; each memory mode keeps its predictions in a folder of its own.
+Result<std::vector<TaskResult>> run_tasks(const Options& options, bool memory, std::vector<std::string>* missing) {
+  std::vector<TaskResult> results;
+  for (const Task& task : tasks()) {
+    if (!has_task_files(options.context.data, task.files)) {
+      if (missing != nullptr) missing->emplace_back(task.name);
+      continue;
+    }
+    TaskContext context = options.context;
+    context.memory = memory;
+    context.predictions = options.output + (memory ? "/predictions" : "/predictions-memory-off");
+    BITMAR_TRY(TaskResult result, run_task(task, context));
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
+double megabytes(std::uint64_t bytes) {
+  return static_cast<double>(bytes) * 1e-6;
+}
+
+Result<std::vector<SpeedRow>> measure_speed(const Options& options, const std::string& model) {
+  BenchmarkOptions benchmark;
+  benchmark.model = model;
+  benchmark.engine.tower_path = options.model.tower;
+  benchmark.threads = {1};
+  if (options.context.threads > 1) benchmark.threads.push_back(options.context.threads);
+  BITMAR_TRY(const BenchmarkReport report, benchmark_model(benchmark));
+  std::vector<SpeedRow> rows;
+  for (const ThreadReport& run : report.runs) {
+    const std::string threads = fmt::format("{} thread{}", run.threads, run.threads == 1 ? "" : "s");
+    SpeedRow& decode =
+        rows.emplace_back(SpeedRow{"decode, " + threads, "tokens/s", run.decode.tokens_per_second(), {}});
+    if (run.no_memory) decode.memory_off = run.no_memory->tokens_per_second();
+    rows.push_back({fmt::format("decode after {} tokens, {}", run.full_window_context, threads),
+                    "tokens/s",
+                    run.full_window.tokens_per_second(),
+                    {}});
+    rows.push_back({"prefill, " + threads, "tokens/s", run.prefill.tokens_per_second(), {}});
+    if (run.caption)
+      rows.push_back({"caption from pixels, " + threads, "ms", run.caption->microseconds.median / 1e3, {}});
+    if (run.joules_per_token) rows.push_back({"energy, " + threads, "mJ a token", 1e3 * *run.joules_per_token, {}});
+  }
+  for (const MemoryStep& step : report.memory) {
+    rows.push_back({fmt::format("peak memory after {}", step.after), "MB", megabytes(step.memory.peak), {}});
+  }
+  return rows;
+}
+
+std::vector<Fact> facts(const Options& options, const std::string& model) {
+  const Machine machine = describe_machine();
+  const Engine& engine = *options.context.engine;
+  std::vector<Fact> facts = {
+      {"model", std::filesystem::path(model).filename().string()},
+      {"SHA-256", engine.content_hash()},
+      {"kernels", std::string(engine.kernels().name)},
+      {"machine", fmt::format("{}, {} cores, {}", machine.processor, machine.cores, machine.system)},
+      {"build", fmt::format("bitmar {}, {}, {}", BITMAR_VERSION, machine.compiler, machine.build)},
+      {"threads", std::to_string(options.context.threads)},
+      {"seed", std::to_string(options.context.seed)},
+      {"date", fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::chrono::system_clock::now()))},
+  };
+  if (!options.commit.empty()) facts.push_back({"commit", options.commit});
+  if (options.context.limit > 0)
+    facts.push_back({"limit", fmt::format("{} items of each part", options.context.limit)});
+  return facts;
+}
+
+Result<void> reproduce(Options options) {
+  BITMAR_TRY(const std::string model, find_model(options.model.model));
+  BITMAR_TRY(options.context.engine, open_engine(options.model));
+  options.context.threads = options.model.threads;
+  std::error_code status;
+  std::filesystem::create_directories(options.output, status);
+  if (status) return fail(ErrorCode::kIo, "{}: cannot create it: {}", options.output, status.message());
+  EvaluationRun run;
+  run.facts = facts(options, model);
+  BITMAR_TRY(run.tasks, run_tasks(options, true, &run.missing));
+  if (run.tasks.empty()) {
+    return fail(ErrorCode::kNotFound, "reproduce: {} has no files of any task", options.context.data);
+  }
+  if (options.context.engine->memory() != nullptr) {
+    BITMAR_TRY(run.ablation, run_tasks(options, false, nullptr));
+  }
+  if (options.speed) {
+    BITMAR_TRY(run.speed, measure_speed(options, model));
+  }
+  const std::uint64_t seed = options.context.seed;
+  BITMAR_TRY_VOID(write_text(options.output + "/results.json", to_json(run, seed).dump(2) + "\n"));
+  BITMAR_TRY_VOID(write_text(options.output + "/results.md", result_page(run, seed)));
+  fmt::print("{0}/results.json, {0}/results.md\n", options.output);
+  return {};
+}
+
+}  // namespace
+
+void add_reproduce_command(CLI::App& app, CommandAction& action) {
+  auto options = std::make_shared<Options>();
+  TaskContext& context = options->context;
+  CLI::App* command = app.add_subcommand("reproduce", "Measure all that the data allows, as a page of results");
+  add_model_options(*command, options->model);
+  command->add_option("--data", context.data, "the folder with the tasks' files")->required();
+  command->add_option("-o,--output", options->output, "the folder for results.json, results.md and predictions")
+      ->required();
+  command->add_option("--limit", context.limit, "only so many items of each part")->check(CLI::PositiveNumber);
+  command->add_option("--seed", context.seed, "of intervals and shuffles")->capture_default_str();
+  command->add_option("--commit", options->commit, "the source's commit, for the page");
+  command->add_flag("!--no-speed", options->speed, "leave out speed and memory use");
+  command->footer(
+      "Every task runs with the episodic memory on and off. An interrupted run goes on where it stopped.\n"
+      "Example:\n"
+      "  bitmar reproduce --data data -o results -t 2 --commit $(git rev-parse --short HEAD)");
+  command->callback([options, &action] { action = [options] { return reproduce(*options); }; });
+}
+
+}  // namespace bitmar::cli

@@ -1,0 +1,102 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <string_view>
+
+#include "eval/results/evaluation_run.h"
+
+namespace bitmar {
+namespace {
+
+// Four digits of what matters: 0.1234, 17.31, 50257.
+std::string number(double value) {
+  const double size = std::abs(value);
+  if (size < 10) return fmt::format("{:.4f}", value);
+  return size < 1000 ? fmt::format("{:.2f}", value) : fmt::format("{:.0f}", value);
+}
+
+std::string number(const std::optional<double>& value) {
+  return value ? number(*value) : "";
+}
+
+std::string interval(const std::optional<Interval>& value) {
+  return value ? fmt::format("{} to {}", number(value->low), number(value->high)) : "";
+}
+
+std::string score_rows(const std::string& name, const ScoreGroup& group) {
+  std::string rows;
+  for (const Score& score : group.scores) {
+    const bool first = &score == &group.scores.front();
+    rows += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", first ? name : "", score.metric,
+                        number(score.value), interval(score.interval), number(score.chance), number(score.majority),
+                        number(score.no_image), number(score.shuffled_images), first ? std::to_string(group.items) : "",
+                        first ? std::to_string(group.ties) : "");
+  }
+  return rows;
+}
+
+constexpr std::string_view kScoreHead =
+    "| | metric | score | 95 % | chance | majority | no image | shuffled images | items | ties |\n"
+    "|---|---|---|---|---|---|---|---|---|---|\n";
+
+std::string memory_table(const std::vector<MemoryEffect>& effects) {
+  std::string table =
+      "| | metric | memory on | memory off | difference | 95 %, paired | p |\n"
+      "|---|---|---|---|---|---|---|\n";
+  for (const MemoryEffect& effect : effects) {
+    table += fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", effect.task, effect.metric, number(effect.on),
+                         number(effect.off), number(effect.on - effect.off),
+                         effect.paired ? interval(effect.paired->interval) : "",
+                         effect.paired ? fmt::format("{:.3f}", effect.paired->p_value) : "");
+  }
+  return table;
+}
+
+std::string speed_table(const std::vector<SpeedRow>& rows) {
+  std::string table =
+      "| | unit | memory on | memory off |\n"
+      "|---|---|---|---|\n";
+  for (const SpeedRow& row : rows) {
+    table += fmt::format("| {} | {} | {} | {} |\n", row.what, row.unit,
+                         row.memory_on ? number(*row.memory_on) : "not measurable",
+                         row.memory_off ? number(*row.memory_off) : "not measurable");
+  }
+  return table;
+}
+
+}  // namespace
+
+std::string result_page(const EvaluationRun& run, std::uint64_t seed) {
+  std::string page = "# Results\n\n| | |\n|---|---|\n";
+  for (const Fact& fact : run.facts) page += fmt::format("| {} | {} |\n", fact.name, fact.value);
+  page +=
+      "\nIntervals are the middle 95 % of a bootstrap over the items. *Chance* is a model that knows nothing, "
+      "*majority* always "
+      "gives the most frequent answer. An item with several best choices is a tie and counts one over their number. "
+      "*No image* and *shuffled images* are the same items without the image and with another item's: a score that "
+      "they "
+      "equal does not come from looking.\n\n## Tasks\n\n";
+  page += kScoreHead;
+  for (const TaskResult& task : run.tasks) page += score_rows(task.task, task.total);
+  if (const auto effects = memory_effects(run, seed); !effects.empty()) {
+    page +=
+        "\n## Memory on and off\n\nThe same weights, items and prompts. p is two-sided, of a permutation test that "
+        "swaps the two "
+        "runs item by item.\n\n" +
+        memory_table(effects);
+  }
+  if (!run.speed.empty()) page += "\n## Speed and memory use\n\n" + speed_table(run.speed);
+  page += "\n## Parts\n\n";
+  page += kScoreHead;
+  for (const TaskResult& task : run.tasks) {
+    for (const ScoreGroup& part : task.parts) page += score_rows(fmt::format("{}: {}", task.task, part.name), part);
+  }
+  if (!run.missing.empty()) {
+    page += "\nNot run, for want of their files:";
+    for (const std::string& task : run.missing) page += fmt::format(" {}", task);
+    page += ".\n";
+  }
+  return page;
+}
+
+}  // namespace bitmar
