@@ -35,7 +35,7 @@ Result<PretrainSettings> settings_of(const TrainFlags& flags) {
 
 Result<PretrainReport> train(const TrainFlags& flags, Communicator& communicator) {
   const Result<PretrainSettings> settings = settings_of(flags);
-  BITMAR_TRY_VOID(communicator.agree(settings.transform([](const PretrainSettings&) {})));
+  BITMAR_TRY_VOID(communicator.agree(settings));
   PretrainOptions options;
   options.resume = flags.resume;
   options.progress = flags.quiet ? nullptr : stderr;

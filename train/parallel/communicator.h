@@ -52,6 +52,10 @@ class Communicator {
   [[nodiscard]] std::string broadcast(const std::string& own);
   // Success where every process succeeded; else, on all, the error of the first that did not, naming its rank.
   [[nodiscard]] Result<void> agree(const Result<void>& own);
+  template <typename T>
+  [[nodiscard]] Result<void> agree(const Result<T>& own) {
+    return agree(own ? Result<void>() : std::unexpected(own.error()));
+  }
   // The last agree() failed: all end together, and rank 0 alone tells the user.
   [[nodiscard]] bool failed_together() const { return failed_together_; }
 

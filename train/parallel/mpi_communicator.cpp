@@ -28,8 +28,8 @@ void check(int status, const char* call) {
   std::array<char, MPI_MAX_ERROR_STRING> text{};
   int length = 0;
   MPI_Error_string(status, text.data(), &length);
-  throw CommunicationError(
-      fmt::format("{} between the processes failed: {}", call, std::string_view(text.data(), static_cast<std::size_t>(length))));
+  const std::string_view reason(text.data(), static_cast<std::size_t>(length));
+  throw CommunicationError(fmt::format("{} between the processes failed: {}", call, reason));
 }
 
 MPI_Comm copy_of_world() {

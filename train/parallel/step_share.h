@@ -1,8 +1,8 @@
 // Which of a step's batches a process computes, where several train together.
 //
-// A step consists of `accumulation` whole batches whose gradients are averaged; the processes divide these batches
-// among themselves. Within a batch nothing is divided: its loss is a mean over its own tokens, its contrastive negatives
-// and its memory are its own. So the step is the same computation on any number of processes.
+// A step consists of `accumulation` whole batches whose gradients are averaged; the processes divide these among
+// themselves. Within a batch nothing is divided: its loss is a mean over its own tokens, its contrastive negatives and
+// its memory are its own. So the step is the same computation on any number of processes.
 #pragma once
 
 #include <cstdint>

@@ -322,7 +322,8 @@ Result<PretrainReport> Run::train() {
   PretrainReport report;
   const auto out_of_time = [&] {
     if (train.minutes <= 0) return false;
-    double over = group_.leads() && Clock::now() - start >= std::chrono::duration<double, std::ratio<60>>(train.minutes);
+    const std::chrono::duration<double, std::ratio<60>> minutes = Clock::now() - start;
+    double over = group_.leads() && minutes.count() >= train.minutes ? 1.0 : 0.0;
     group_.sum(std::span(&over, 1));  // by rank 0's clock
     return over > 0;
   };
@@ -354,7 +355,7 @@ Result<PretrainReport> pretrain(const PretrainSettings& settings, const Pretrain
   try {
     BITMAR_TRY_VOID(agree_on(settings.text, "the configuration", group));
     auto parts = prepare_parts(settings, group.local_rank());
-    BITMAR_TRY_VOID(group.agree(parts.transform([](const RunParts&) {})));
+    BITMAR_TRY_VOID(group.agree(parts));
     Run run(settings, options, group, parts->device, parts->counts, std::move(parts->tokenizer));
     BITMAR_TRY_VOID(run.open());
     return run.train();

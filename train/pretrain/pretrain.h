@@ -30,8 +30,8 @@ struct PretrainReport {
 };
 
 // The run's folder receives config.toml, checkpoints/ and log/. Errors: bad settings, missing data, a checkpoint of
-// another model, a run's folder that has checkpoints although `resume` is not set, fewer batches a step than processes. What is wrong at
-// the start with any process is an error of all (Communicator::failed_together).
+// another model, a run's folder that has checkpoints although `resume` is not set, fewer batches a step than processes.
+// What is wrong at the start with any process is an error of all (Communicator::failed_together).
 [[nodiscard]] Result<PretrainReport> pretrain(const PretrainSettings& settings, const PretrainOptions& options);
 
 }  // namespace bitmar
