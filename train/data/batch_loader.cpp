@@ -46,7 +46,7 @@ struct BatchLoader::State {
 
   std::optional<StepShare> share;  // whose features are read; none: all
 
-  Position ahead;              // after the last batch that was made
+  Position ahead;                // after the last batch that was made
   std::uint64_t made_ahead = 0;  // batches since a step's start
   std::vector<std::optional<std::pair<std::uint64_t, EpochPlan>>> plans;
 

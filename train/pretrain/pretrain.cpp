@@ -82,9 +82,9 @@ class Run {
   std::uint64_t tokens_ = 0;        // predicted tokens, of the whole run
   std::uint64_t first_tokens_ = 0;  // of them before this process
   double rate_ = 0;                 // of the last step
-  std::optional<std::uint64_t> saved_;  // the step of the newest checkpoint
   Clock::time_point window_start_ = Clock::now();
   std::uint64_t window_tokens_ = 0;
+  std::optional<std::uint64_t> saved_;  // the step of the newest checkpoint
 };
 
 void Run::say(const std::string& message) {
