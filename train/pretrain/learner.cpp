@@ -16,6 +16,7 @@ namespace bitmar {
 namespace {
 
 constexpr const char* kHeadWeight = "output.weight";
+constexpr std::uint64_t kColumnMultiple = 256;  // of the sampled head: a new shape of product costs time
 
 AdamW make_optimizer(BitmarModel& model, ContrastiveLoss& contrast, const PretrainSettings& settings) {
   const GroupSettings groups{.scale_learning_rate = settings.train.scale_learning_rate,
@@ -46,7 +47,7 @@ Learner::Learner(const PretrainSettings& settings, torch::Device device, const s
   }
   const auto& objective = settings.objective;
   if (objective.sampled_core > 0) {
-    sampler_.emplace(token_counts, objective.sampled_core, objective.sampled_negatives);
+    sampler_.emplace(token_counts, objective.sampled_core, objective.sampled_negatives, kColumnMultiple);
   }
 }
 
