@@ -59,7 +59,11 @@ def test_two_processes_repeat_one(training, variant) -> None:
 
 
 def test_more_batches_than_processes(training) -> None:
-    """Four batches a step on 1, 2 and 3 processes: rounding alone tells the curves apart."""
+    """Four batches a step on 1, 2 and 3 processes: the order of sums alone tells the curves apart.
+
+    That moves a weight by its last bit. Seldom, it crosses a threshold of the quantizers or changes the slots that a
+    write chooses: then one element is another one, which one step's loss shows and the next ones do not.
+    """
     settings = SETTINGS | {"steps": 20, "accumulation": 4, "controller__enabled": False}
     training.run("1", **settings)
     expected = np.array([line["loss/total"] for line in training.log("1")])
@@ -67,10 +71,12 @@ def test_more_batches_than_processes(training) -> None:
         output_of(together(processes, training.command(str(processes), **settings)))
         losses = np.array([line["loss/total"] for line in training.log(str(processes))])
         differences = np.abs(losses - expected) / expected
-        print(f"{processes} processes: the losses differ by at most {differences.max():.2g}")
+        print(f"{processes} processes: differences of the losses: median {np.median(differences):.2g}, "
+              f"greatest {differences.max():.2g}")
         assert losses.shape == expected.shape
-        assert differences.max() <= 1e-4
-        assert differences[0] <= 1e-6
+        assert differences[:3].max() <= 1e-6
+        assert np.median(differences) <= 1e-5
+        assert differences.max() <= 1e-2
         for line, reference in zip(training.log(str(processes)), training.log("1"), strict=True):
             assert line["train/tokens"] == reference["train/tokens"]
 
