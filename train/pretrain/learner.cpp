@@ -246,6 +246,12 @@ Result<void> Learner::initialise(const Checkpoint& checkpoint) {
   return load_module(*contrast_, checkpoint, "contrast.");
 }
 
+Result<void> Learner::initialise(const BitmarModel& deployed) {
+  Checkpoint weights;
+  save_module(*deployed, weights, "model.");
+  return load_module(*model_, weights, "model.");
+}
+
 Result<void> Learner::restore(const Checkpoint& checkpoint) {
   BITMAR_TRY_VOID(initialise(checkpoint));
   optimizer_.load_state(checkpoint.with_prefix("optimizer."));
