@@ -5,6 +5,7 @@ namespace bitmar {
 void register_commands(CLI::App& app) {
   register_prepare(app);
   register_train(app);
+  register_bench(app);
   register_evaluate(app);
   register_export(app);
   register_distill(app);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/stopwatch.h"
 #include "objective/ternary_vocabulary_loss.h"
 #include "pretrain/autocast.h"
 #include "pretrain/diagnostics.h"
@@ -12,6 +13,10 @@ namespace bitmar {
 namespace {
 
 constexpr const char* kHeadWeight = "output.weight";
+
+double lap_seconds(Stopwatch& watch) {
+  return watch.lap() * 1e-6;
+}
 
 AdamW make_optimizer(BitmarModel& model, ContrastiveLoss& contrast, const PretrainSettings& settings) {
   const GroupSettings groups{.scale_learning_rate = settings.train.scale_learning_rate,
@@ -77,11 +82,13 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
   const auto& objective = settings_.objective;
   torch::Tensor total;
   ModelOutput output;
+  Stopwatch watch;
   {
     const AutocastScope autocast(device_.is_cpu() ? Autocast::kOff : settings_.train.autocast, device_);
     output = model_->forward(batch.input,
                              {.checkpoint_activations = settings_.train.checkpoint_activations, .maps = nullptr});
   }
+  sums_.seconds.forward += lap_seconds(watch);
   const auto language = language_loss(output.hidden, batch);
   total = language;
   if (output.vision.defined()) {
@@ -111,8 +118,10 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
                        .patches = output.vision.defined() ? output.vision.size(1) : 0,
                        .targets = batch.targets.size(0),
                        .columns = head_rows_.defined() ? head_rows_.size(0) : model_->output()->weight.size(0)});
+  sums_.seconds.loss += lap_seconds(watch);
   (total * (scaler_.scale() / settings_.train.accumulation)).backward();
   collect_head_rows();
+  sums_.seconds.backward += lap_seconds(watch);
 }
 
 void Learner::commit_memory() {
@@ -124,6 +133,7 @@ void Learner::commit_memory() {
 }
 
 StepOutcome Learner::apply(double learning_rate) {
+  Stopwatch watch;
   if (scaler_.scale() != 1.0) optimizer_.scale_gradients(1.0 / scaler_.scale());
   StepOutcome outcome = sums_;
   outcome.gradient_norm = optimizer_.clip_gradients(settings_.optimizer.clip_norm);
@@ -147,6 +157,7 @@ StepOutcome Learner::apply(double learning_rate) {
   cosine_sum_ = head_square_ = 0;
   next_slots_.reset();
   next_usage_.reset();
+  outcome.seconds.optimizer = lap_seconds(watch);
   return outcome;
 }
 
