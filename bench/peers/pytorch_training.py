@@ -2,7 +2,12 @@
 
 `bitmar-train bench` makes parameters and a batch up and writes them down. PyTorch loads them (torch_bitmar.py,
 torch_memory.py, torch_objective.py), must arrive at the same losses, and then both take steps: BF16, the full
-vocabulary, the same thread count. PyTorch: autocast, fused AdamW, fused attention, --compile for torch.compile.
+vocabulary, the same thread count. PyTorch has autocast, fused AdamW and fused attention in every variant:
+
+  plain         logits of a quarter of the batch at a time, cross-entropy in FP32
+  small-chunks  logits of 256 tokens at a time: they stay in the cache
+  bf16-logits   the same, cross-entropy in BF16 (probabilities are then some per cent off)
+  compiled      small-chunks under torch.compile (needs a C++ compiler)
 """
 
 import argparse
@@ -17,6 +22,8 @@ from interleave import ROOT, Row, compare, describe, machine, table, write_json
 
 CONFIGS = [ROOT / "configs" / "bitmar-14m.toml", ROOT / "configs" / "bitmar-14m-bitvit.toml"]
 PATCHES = {"bitmar-14m": 256, "bitmar-14m-bitvit": 196}  # of a photo, before the model's pooling
+VARIANTS = {"plain": ["--chunk-tokens", "4096"], "small-chunks": [], "bf16-logits": ["--bf16-logits"],
+            "compiled": ["--compile"]}
 TOLERANCE = 1e-3  # relative, of every loss: FP32 sums where ours are integers move some codes by one
 
 
@@ -56,10 +63,10 @@ def start_ours(options: argparse.Namespace, config: Path, record: Path) -> StepP
     return StepProcess(command + [word for override in overrides for word in ("--set", override)], options.threads)
 
 
-def start_peer(options: argparse.Namespace, record: Path, compiled: bool) -> StepProcess:
+def start_peer(options: argparse.Namespace, record: Path, variant: str) -> StepProcess:
     worker = Path(__file__).parent / "torch_training_worker.py"
-    command = [sys.executable, worker, record, "--threads", options.threads, "--chunk-tokens", options.chunk_tokens]
-    return StepProcess(command + (["--compile"] if compiled else []), options.threads)
+    return StepProcess([sys.executable, worker, record, "--threads", options.threads, *VARIANTS[variant]],
+                       options.threads)
 
 
 def check_losses(exact: dict[str, float], peer: dict[str, float]) -> None:
@@ -68,24 +75,24 @@ def check_losses(exact: dict[str, float], peer: dict[str, float]) -> None:
             raise SystemExit(f"the {name} loss is {loss} by bitmar-train and {peer[name]} by PyTorch: not one model")
 
 
-def measure(options: argparse.Namespace, config: Path, compiled: bool) -> tuple[Row, dict]:
+def measure(options: argparse.Namespace, config: Path, variant: str) -> tuple[Row, dict]:
     """The comparison of one configuration; losses and peak memory."""
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.safetensors"
         ours = start_ours(options, config, record)
         tokens = options.rows * options.length
         ours.time("warm up")  # the file is whole then
-        peer = start_peer(options, record, compiled)
+        peer = start_peer(options, record, variant)
         peer_fp32 = peer.answer()["losses"]
         check_losses(ours.answers[0]["losses"], peer_fp32)
         peer.time("warm up")
-        row = compare(f"PyTorch{', compiled' if compiled else ''}: {config.stem}", peer, ours, f"train {tokens}",
+        row = compare(f"PyTorch {variant}, {config.stem}", peer, ours, f"train {tokens}",
                       options.rounds, warm_up=False)
         ours.close()
         peer.close()
     steps = ours.answers[1:]
     phases = {name: sum(step["phases"][name] for step in steps) / len(steps) for name in steps[0]["phases"]}
-    details = {"config": config.stem, "compiled": compiled, "losses": ours.answers[0]["losses"],
+    details = {"config": config.stem, "variant": variant, "losses": ours.answers[0]["losses"],
                "peer_losses_fp32": peer_fp32, "peer_losses_bf16": peer.answers[0]["losses"], "phases_seconds": phases,
                "peak_resident_bytes": ours.answers[-1]["peak_resident_bytes"],
                "peer_peak_resident_bytes": peer.answers[-1]["peak_resident_bytes"]}
@@ -93,14 +100,14 @@ def measure(options: argparse.Namespace, config: Path, compiled: bool) -> tuple[
 
 
 def details_table(details: list[dict]) -> str:
-    lines = ["| configuration | loss: BitMar | PyTorch FP32 | PyTorch BF16 | memory: BitMar | PyTorch | "
-             "where BitMar's time goes |", "|---|---:|---:|---:|---:|---:|---|"]
+    lines = ["| configuration | PyTorch | loss: BitMar | PyTorch FP32 | PyTorch BF16 | memory: BitMar | PyTorch | "
+             "where BitMar's time goes |", "|---|---|---:|---:|---:|---:|---:|---|"]
     for each in details:
         losses = [f"{each[key]['total']:.5f}" for key in ("losses", "peer_losses_fp32", "peer_losses_bf16")]
         memory = [f"{each[key] * 1e-9:.2f} GB" for key in ("peak_resident_bytes", "peer_peak_resident_bytes")]
         seconds = sum(each["phases_seconds"].values())
         phases = ", ".join(f"{name} {100 * part / seconds:.0f} %" for name, part in each["phases_seconds"].items())
-        lines.append(f"| {each['config']} | {' | '.join(losses)} | {' | '.join(memory)} | {phases} |")
+        lines.append(f"| {each['config']} | {each['variant']} | {' | '.join(losses)} | {' | '.join(memory)} | {phases} |")
     return "\n".join(lines)
 
 
@@ -113,8 +120,7 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=256, help="tokens of a row")
     parser.add_argument("--patches", type=int, help="of each row's photo; 0: text alone (default: the towers')")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--chunk-tokens", type=int, default=1024, help="tokens whose logits PyTorch holds at a time")
-    parser.add_argument("--compile", action="store_true", help="torch.compile too (needs a C++ compiler)")
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=["plain", "small-chunks", "bf16-logits"])
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side")
     parser.add_argument("--json", type=Path, metavar="FILE", help="all rounds")
     options = parser.parse_args()
@@ -122,9 +128,9 @@ def main() -> None:
     description = machine() | {"bitmar_isa": "libtorch's kernels"}
     rows, details = [], []
     for config in options.config:
-        for compiled in [False, True][: 1 + options.compile]:
-            print(f"{config.stem}{', compiled' if compiled else ''}", file=sys.stderr)
-            row, more = measure(options, config, compiled)
+        for variant in options.variants:
+            print(f"{config.stem}, {variant}", file=sys.stderr)
+            row, more = measure(options, config, variant)
             rows.append(row)
             details.append(more)
     print(f"{describe(description)}\n\n{table(rows)}\n\n{details_table(details)}")

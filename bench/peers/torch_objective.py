@@ -68,13 +68,16 @@ def other_losses(output: Output, batch: Batch, log_temperature: Tensor) -> dict[
 
 
 class Trainer:
-    """The model with its optimizer. `autocast`: products in BF16; else in the precision of `values`."""
+    """The model with its optimizer. `autocast`: products in BF16; else in the precision of `values`. `float_logits`: the
+    cross-entropy of BF16 logits is computed in FP32."""
 
     def __init__(self, config: Config, values: dict[str, Tensor], log_temperature: Tensor, weights: Weights,
-                 autocast: bool = True, chunk_tokens: int = 1024, compiled: bool = False) -> None:
+                 autocast: bool = True, chunk_tokens: int = 256, float_logits: bool = True,
+                 compiled: bool = False) -> None:
         self.model = BitMar(config, values)
         self.log_temperature = nn.Parameter(log_temperature.clone())
         self.weights, self.autocast, self.chunk_tokens = weights, autocast, chunk_tokens
+        self.float_logits = autocast and float_logits
         self.memory_pass = None  # of the last batch
         self._forward = torch.compile(self.model) if compiled else self.model
         self._chunk_loss = torch.compile(self._plain_chunk_loss) if compiled else self._plain_chunk_loss
@@ -95,8 +98,7 @@ class Trainer:
     def _plain_chunk_loss(self, inputs: Tensor, head: Tensor, targets: Tensor) -> Tensor:
         with self._precision():
             logits = F.linear(inputs, head)
-        logits = logits.float() if self.autocast else logits
-        return F.cross_entropy(logits, targets, reduction="sum")
+        return F.cross_entropy(logits.float() if self.float_logits else logits, targets, reduction="sum")
 
     def _language_loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """Of hidden [n, d]; leaves the gradients behind: hidden.grad, and the head's."""
@@ -106,7 +108,7 @@ class Trainer:
         total = hidden.new_zeros(())
         for begin in range(0, len(hidden), self.chunk_tokens):
             chunk = slice(begin, begin + self.chunk_tokens)
-            loss = self._chunk_loss(inputs[chunk], leaf, targets[chunk]) / len(hidden)
+            loss = self._chunk_loss(inputs[chunk], leaf, targets[chunk]).to(hidden.dtype) / len(hidden)
             loss.backward()
             total += loss.detach()
         torch.autograd.backward([quantized, head], [inputs.grad, leaf.grad])
