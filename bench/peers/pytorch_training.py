@@ -5,7 +5,7 @@ torch_memory.py, torch_objective.py), must arrive at the same losses, and then b
 vocabulary, the same thread count. PyTorch has autocast, fused AdamW and fused attention in every variant:
 
   plain         logits of a quarter of the batch at a time, cross-entropy in FP32
-  small-chunks  logits of 256 tokens at a time: they stay in the cache
+  small-chunks  logits of 512 tokens at a time: they stay in the cache
   bf16-logits   the same, cross-entropy in BF16 (probabilities are then some per cent off)
   compiled      small-chunks under torch.compile (needs a C++ compiler)
 """

@@ -72,7 +72,7 @@ class Trainer:
     cross-entropy of BF16 logits is computed in FP32."""
 
     def __init__(self, config: Config, values: dict[str, Tensor], log_temperature: Tensor, weights: Weights,
-                 autocast: bool = True, chunk_tokens: int = 256, float_logits: bool = True,
+                 autocast: bool = True, chunk_tokens: int = 512, float_logits: bool = True,
                  compiled: bool = False) -> None:
         self.model = BitMar(config, values)
         self.log_temperature = nn.Parameter(log_temperature.clone())
@@ -104,14 +104,14 @@ class Trainer:
         """Of hidden [n, d]; leaves the gradients behind: hidden.grad, and the head's."""
         quantized, head = quantize(hidden), self.model.output.quantized()
         # Leaves of their own, so that the chunks' gradients add up before they go further back.
-        inputs, leaf = quantized.detach().requires_grad_(), head.detach().requires_grad_()
+        inputs = [chunk.detach().requires_grad_() for chunk in quantized.split(self.chunk_tokens)]
+        leaf = head.detach().requires_grad_()
         total = hidden.new_zeros(())
-        for begin in range(0, len(hidden), self.chunk_tokens):
-            chunk = slice(begin, begin + self.chunk_tokens)
-            loss = self._chunk_loss(inputs[chunk], leaf, targets[chunk]).to(hidden.dtype) / len(hidden)
+        for chunk, chunk_targets in zip(inputs, targets.split(self.chunk_tokens)):
+            loss = self._chunk_loss(chunk, leaf, chunk_targets).to(hidden.dtype) / len(hidden)
             loss.backward()
             total += loss.detach()
-        torch.autograd.backward([quantized, head], [inputs.grad, leaf.grad])
+        torch.autograd.backward([quantized, head], [torch.cat([chunk.grad for chunk in inputs]), leaf.grad])
         return total
 
     @torch.no_grad()

@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("record", type=Path)
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
-    parser.add_argument("--chunk-tokens", type=int, default=256, help="tokens whose logits exist at a time")
+    parser.add_argument("--chunk-tokens", type=int, default=512, help="tokens whose logits exist at a time")
     parser.add_argument("--bf16-logits", action="store_true", help="cross-entropy of BF16 logits as they are")
     parser.add_argument("--compile", action="store_true", help="torch.compile")
     options = parser.parse_args()
