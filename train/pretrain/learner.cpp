@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/stopwatch.h"
 #include "nn/tensor_spans.h"
 #include "objective/ternary_vocabulary_loss.h"
 #include "pretrain/autocast.h"
@@ -17,6 +18,10 @@ namespace {
 
 constexpr const char* kHeadWeight = "output.weight";
 constexpr std::uint64_t kColumnMultiple = 256;  // of the sampled head: a new shape of product costs time
+
+double lap_seconds(Stopwatch& watch) {
+  return watch.lap() * 1e-6;
+}
 
 AdamW make_optimizer(BitmarModel& model, ContrastiveLoss& contrast, const PretrainSettings& settings) {
   const GroupSettings groups{.scale_learning_rate = settings.train.scale_learning_rate,
@@ -81,11 +86,13 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
   const auto& objective = settings_.objective;
   torch::Tensor total;
   ModelOutput output;
+  Stopwatch watch;
   {
     const AutocastScope autocast(device_.is_cpu() ? Autocast::kOff : settings_.train.autocast, device_);
     output = model_->forward(batch.input,
                              {.checkpoint_activations = settings_.train.checkpoint_activations, .maps = nullptr});
   }
+  sums_.seconds.forward += lap_seconds(watch);
   const auto language = language_loss(output.hidden, batch);
   total = language;
   if (output.vision.defined()) {
@@ -116,9 +123,11 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
                   .patches = output.vision.defined() ? output.vision.size(1) : 0,
                   .targets = batch.targets.size(0),
                   .columns = head_rows_.defined() ? head_rows_.size(0) : model_->output()->weight.size(0)});
+  sums_.seconds.loss += lap_seconds(watch);
   (total * (scaler_.scale() / settings_.train.accumulation)).backward();
   collect_head_rows();
   optimizer_.collect_row_gradients();
+  sums_.seconds.backward += lap_seconds(watch);
 }
 
 void Learner::exchange(Communicator& communicator) {
@@ -173,6 +182,7 @@ void Learner::commit_memory() {
 }
 
 StepOutcome Learner::apply(double learning_rate) {
+  Stopwatch watch;
   if (scaler_.scale() != 1.0) optimizer_.scale_gradients(1.0 / scaler_.scale());
   StepOutcome outcome = sums_;
   outcome.gradient_norm = optimizer_.clip_gradients(settings_.optimizer.clip_norm);
@@ -196,6 +206,7 @@ StepOutcome Learner::apply(double learning_rate) {
   cosine_sum_ = 0;
   next_slots_.reset();
   next_usage_.reset();
+  outcome.seconds.optimizer = lap_seconds(watch);
   return outcome;
 }
 

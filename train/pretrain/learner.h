@@ -25,6 +25,14 @@
 
 namespace bitmar {
 
+// Where a step's time goes, in seconds, summed over its batches.
+struct PhaseSeconds {
+  double forward = 0;    // up to the vocabulary head's input
+  double loss = 0;       // the head with its gradients, contrast, memory
+  double backward = 0;   // of all before the head
+  double optimizer = 0;  // clipping, update, memory
+};
+
 // Averages over a step's batches; contrast and cosine over those with photos.
 struct StepOutcome {
   double language = 0;     // L_LM
@@ -36,6 +44,7 @@ struct StepOutcome {
   bool applied = false;      // false: the gradients were not finite and the step was skipped
   std::int64_t tokens = 0;   // predicted tokens
   double flops = 0;          // floating-point operations of the matrix products, in all
+  PhaseSeconds seconds;
 };
 
 class Learner {
