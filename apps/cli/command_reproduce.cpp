@@ -13,8 +13,8 @@
 #include "apps/benchmark/model_benchmark.h"
 #include "commands.h"
 #include "eval/results/evaluation_run.h"
-#include "eval/tasks/registry.h"
-#include "eval/tasks/task_files.h"
+#include "eval/registry/registry.h"
+#include "eval_tasks.h"
 #include "io/atomic_file.h"
 #include "model_options.h"
 #include "task_run.h"
@@ -36,14 +36,10 @@ Result<void> write_text(const std::string& path, const std::string& text) {
   return file.commit();
 }
 
-// All tasks whose files are there; each memory mode keeps its predictions in a folder of its own.
-Result<std::vector<TaskResult>> run_tasks(const Options& options, bool memory, std::vector<std::string>* missing) {
+// Each memory mode keeps its predictions in a folder of its own.
+Result<std::vector<TaskResult>> run_tasks(const Options& options, std::span<const Task> chosen, bool memory) {
   std::vector<TaskResult> results;
-  for (const Task& task : tasks()) {
-    if (!has_task_files(options.context.data, task.files)) {
-      if (missing != nullptr) missing->emplace_back(task.name);
-      continue;
-    }
+  for (const Task& task : chosen) {
     TaskContext context = options.context;
     context.memory = memory;
     context.predictions = options.output + (memory ? "/predictions" : "/predictions-memory-off");
@@ -113,12 +109,15 @@ Result<void> reproduce(Options options) {
   if (status) return fail(ErrorCode::kIo, "{}: cannot create it: {}", options.output, status.message());
   EvaluationRun run;
   run.facts = facts(options, model);
-  BITMAR_TRY(run.tasks, run_tasks(options, true, &run.missing));
-  if (run.tasks.empty()) {
+  std::vector<SkippedTask> skipped;
+  const std::vector<Task> chosen = runnable_tasks(tasks(), options.context, skipped);
+  if (chosen.empty()) {
     return fail(ErrorCode::kNotFound, "reproduce: {} has no files of any task", options.context.data);
   }
+  for (const SkippedTask& one : skipped) run.missing.emplace_back(one.task.name);
+  BITMAR_TRY(run.tasks, run_tasks(options, chosen, true));
   if (options.context.engine->memory() != nullptr) {
-    BITMAR_TRY(run.ablation, run_tasks(options, false, nullptr));
+    BITMAR_TRY(run.ablation, run_tasks(options, chosen, false));
   }
   if (options.speed) {
     BITMAR_TRY(run.speed, measure_speed(options, model));

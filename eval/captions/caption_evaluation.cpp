@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -11,56 +10,16 @@
 
 #include "io/atomic_file.h"
 #include "io/mapped_file.h"
-#include "io/npy.h"
 #include "runtime/caption_batch.h"
 
 namespace bitmar {
 namespace {
 
-// Rows of a feature file by photo name.
-class Features {
- public:
-  static Result<Features> open(const std::string& path, std::uint32_t vision_width) {
-    Features features;
-    BITMAR_TRY(features.file_, NpyFile::open(path));
-    BITMAR_TRY(const auto names, read_name_list(path + ".txt"));
-    const auto& shape = features.file_.shape();
-    if (shape.empty() || shape.size() > 3 || shape.front() != names.size() || shape.back() != vision_width) {
-      return fail(ErrorCode::kInvalidFile, "{}: expected shape [{}, N, {}] or [{}, {}], by its names and the model",
-                  path, names.size(), vision_width, names.size(), vision_width);
-    }
-    features.tokens_ = shape.size() == 3 ? shape[1] : 1;
-    features.width_ = vision_width;
-    features.path_ = path;
-    for (std::size_t row = 0; row < names.size(); ++row) features.rows_.emplace(names[row], row);
-    return features;
-  }
-
-  Result<void> add_to(CaptionBatch& batch, const std::string& name) const {
-    const auto row = rows_.find(name);
-    if (row == rows_.end()) return fail(ErrorCode::kNotFound, "{}: has no row for photo '{}'", path_, name);
-    std::vector<float> features(tokens_ * width_);
-    BITMAR_TRY_VOID(file_.read_row(row->second, features));
-    return batch.add_features({features, tokens_, width_});
-  }
-
- private:
-  NpyFile file_;
-  std::string path_;
-  std::unordered_map<std::string, std::uint64_t> rows_;
-  std::uint64_t tokens_ = 0;
-  std::uint64_t width_ = 0;
-};
-
 Result<std::vector<Caption>> caption_group(CaptionBatch& batch, std::span<const ReferencedPhoto> photos,
-                                           const CaptionRun& run, const Features* features) {
+                                           const CaptionRun& run, ImageReader& reader) {
   for (const ReferencedPhoto& photo : photos) {
-    if (features != nullptr) {
-      BITMAR_TRY_VOID(features->add_to(batch, photo.name));
-    } else {
-      BITMAR_TRY(const Image image, load_image((std::filesystem::path(run.image_folder) / photo.name).string()));
-      BITMAR_TRY_VOID(batch.add(image));
-    }
+    BITMAR_TRY(const ImageFeatures features, reader.read(photo.name));
+    BITMAR_TRY_VOID(batch.add_features(features.view()));
   }
   return batch.run(run.beam);
 }
@@ -87,10 +46,6 @@ Result<std::vector<ReferencedPhoto>> join_references(std::span<const CaptionGrou
 Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engine>& engine,
                                                 std::span<const ReferencedPhoto> photos, const CaptionRun& run,
                                                 const std::function<void(std::uint64_t)>& progress) {
-  std::optional<Features> features;
-  if (!run.features.empty()) {
-    BITMAR_TRY(features, Features::open(run.features, engine->config().vision_width));
-  }
   const std::size_t threads = std::clamp<std::size_t>(run.threads, 1, std::max<std::size_t>(photos.size(), 1));
   // Few photos go round all threads before they share products.
   const std::size_t together = std::clamp<std::size_t>(photos.size() / threads, 1, CaptionBatch::useful_size(run.beam));
@@ -98,7 +53,10 @@ Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engi
   SessionOptions session_options;
   session_options.memory = run.memory ? MemoryMode::kReadOnly : MemoryMode::kOff;
   std::vector<CaptionBatch> batches;
+  std::vector<ImageReader> readers;
   for (std::size_t i = 0; i < threads; ++i) {
+    BITMAR_TRY(ImageReader reader, ImageReader::open(run.images, *engine));
+    readers.push_back(std::move(reader));
     std::vector<Session> sessions;
     while (sessions.size() < together) {
       BITMAR_TRY(Session session, Session::open(engine, session_options));
@@ -113,11 +71,11 @@ Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engi
   std::mutex mutex;
   std::uint64_t done = 0;
   std::optional<Error> error;
-  const auto work = [&](CaptionBatch& batch) {
+  const auto work = [&](std::size_t thread) {
     for (std::size_t group = next++; group < groups; group = next++) {
       const std::size_t first = group * together;
       const std::size_t count = std::min(together, photos.size() - first);
-      auto found = caption_group(batch, photos.subspan(first, count), run, features ? &*features : nullptr);
+      auto found = caption_group(batches[thread], photos.subspan(first, count), run, readers[thread]);
       const std::scoped_lock lock(mutex);
       if (error) return;
       if (!found) {
@@ -131,8 +89,8 @@ Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engi
   };
   {
     std::vector<std::jthread> workers;
-    for (std::size_t i = 1; i < threads; ++i) workers.emplace_back([&, i] { work(batches[i]); });
-    work(batches.front());
+    for (std::size_t i = 1; i < threads; ++i) workers.emplace_back([&, i] { work(i); });
+    work(0);
   }
   if (error) return std::unexpected(*error);
   return captions;

@@ -1,13 +1,19 @@
-#include "eval/tasks/registry.h"
+#include "eval/registry/registry.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <string>
 
+#include "eval/images/image_source.h"
 #include "eval/tasks/babylm_tasks.h"
 #include "eval/tasks/harness_tasks.h"
+#include "eval/tasks/task_files.h"
+#include "eval/vision/caption_task.h"
+#include "eval/vision/easy_vqa.h"
+#include "eval/vision/retrieval_task.h"
 
 namespace bitmar {
 namespace {
@@ -34,6 +40,9 @@ constexpr std::array kTasks = {
          run_wug_adj_nominalization},
     Task{"wug_past_tense", "past tenses of made-up verbs, against people's choices", kWugPastTenseFiles,
          run_wug_past_tense},
+    Task{"captions", "captions of photos, pixels in", kCaptionFiles, run_captions, true},
+    Task{"retrieval", "photos by their captions, and captions by their photos", kRetrievalFiles, run_retrieval, true},
+    Task{"easy_vqa", "questions about drawn shapes", kEasyVqaFiles, run_easy_vqa, true},
 };
 
 }  // namespace
@@ -48,6 +57,15 @@ Result<Task> find_task(std::string_view name) {
   std::string names;
   for (const Task& task : tasks()) names += fmt::format(" {}", task.name);
   return fail(ErrorCode::kNotFound, "no task '{}'; expected one of{}", name, names);
+}
+
+Result<void> check_runnable(const Task& task, const TaskContext& context) {
+  BITMAR_TRY(const std::string path, find_task_files(context.data, task.files));
+  if (!task.images) return {};
+  const std::filesystem::path found(path);
+  const std::string folder = (is_directory(found) ? found : found.parent_path()).string();
+  BITMAR_TRY(const ImageSource images, find_images(folder, *context.engine));
+  return ImageReader::open(images, *context.engine).transform([](const ImageReader&) {});
 }
 
 }  // namespace bitmar
