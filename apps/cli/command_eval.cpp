@@ -22,7 +22,7 @@ void add_task_command(CLI::App& eval, const std::string& name, const std::string
   CLI::App* command = eval.add_subcommand(name, description);
   add_model_options(*command, options->model);
   add_no_memory_option(*command, options->model);
-  command->add_option("--data", context.data, "the folder with the tasks' files")->required();
+  command->add_option("--data", context.data, "the folder with the tasks' files");
   command->add_option("--predictions", context.predictions,
                       "keep a line for each item in this folder, and go on where an interrupted run stopped");
   add_task_options(*command, context);

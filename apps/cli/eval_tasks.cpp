@@ -51,6 +51,9 @@ std::vector<Task> runnable_tasks(std::span<const Task> chosen, const TaskContext
 
 Result<void> evaluate_tasks(TaskOptions options, std::span<const Task> chosen) {
   TaskContext& context = options.context;
+  if (context.data.empty() && context.text.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "eval: expected --data DIR, or --text FILE for perplexity");
+  }
   BITMAR_TRY(context.engine, open_engine(options.model));
   context.threads = options.model.threads;
   context.memory = !options.model.no_memory;
@@ -73,6 +76,8 @@ Result<void> evaluate_tasks(TaskOptions options, std::span<const Task> chosen) {
 
 void add_task_options(CLI::App& command, TaskContext& context) {
   command.add_option("--limit", context.limit, "only so many items of each part")->check(CLI::PositiveNumber);
+  command.add_option("--text", context.text,
+                     "measure perplexity on this file, all of it, instead of the held-out text of --data");
   command.add_option("--seed", context.seed, "of intervals and shuffles")->capture_default_str();
   command
       .add_option("--start-token", context.start,

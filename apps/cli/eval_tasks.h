@@ -30,7 +30,7 @@ struct SkippedTask {
 // Runs those of `chosen` that can be and prints their scores. kNotFound: none can; the message says why.
 [[nodiscard]] Result<void> evaluate_tasks(TaskOptions options, std::span<const Task> chosen);
 
-// Adds --limit, --seed and --start-token.
+// Adds --limit, --text, --seed and --start-token.
 void add_task_options(CLI::App& command, TaskContext& context);
 
 }  // namespace bitmar::cli

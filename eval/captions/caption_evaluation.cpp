@@ -1,13 +1,10 @@
 #include "eval/captions/caption_evaluation.h"
 
 #include <algorithm>
-#include <atomic>
-#include <mutex>
 #include <nlohmann/json.hpp>
-#include <optional>
-#include <thread>
 #include <unordered_map>
 
+#include "eval/parallel/for_each_item.h"
 #include "io/atomic_file.h"
 #include "io/mapped_file.h"
 #include "runtime/caption_batch.h"
@@ -52,47 +49,33 @@ Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engi
   const std::size_t groups = (photos.size() + together - 1) / together;
   SessionOptions session_options;
   session_options.memory = run.memory ? MemoryMode::kReadOnly : MemoryMode::kOff;
-  std::vector<CaptionBatch> batches;
-  std::vector<ImageReader> readers;
+  struct Worker {
+    CaptionBatch batch;
+    ImageReader reader;
+  };
+  std::vector<Worker> workers;
   for (std::size_t i = 0; i < threads; ++i) {
-    BITMAR_TRY(ImageReader reader, ImageReader::open(run.images, *engine));
-    readers.push_back(std::move(reader));
     std::vector<Session> sessions;
     while (sessions.size() < together) {
       BITMAR_TRY(Session session, Session::open(engine, session_options));
       sessions.push_back(std::move(session));
     }
     BITMAR_TRY(CaptionBatch batch, CaptionBatch::open(std::move(sessions)));
-    batches.push_back(std::move(batch));
+    BITMAR_TRY(ImageReader reader, ImageReader::open(run.images, *engine));
+    workers.push_back({std::move(batch), std::move(reader)});
   }
 
   std::vector<std::string> captions(photos.size());
-  std::atomic<std::size_t> next = 0;
-  std::mutex mutex;
-  std::uint64_t done = 0;
-  std::optional<Error> error;
-  const auto work = [&](std::size_t thread) {
-    for (std::size_t group = next++; group < groups; group = next++) {
-      const std::size_t first = group * together;
-      const std::size_t count = std::min(together, photos.size() - first);
-      auto found = caption_group(batches[thread], photos.subspan(first, count), run, readers[thread]);
-      const std::scoped_lock lock(mutex);
-      if (error) return;
-      if (!found) {
-        error = found.error();
-        return;
-      }
-      for (std::size_t i = 0; i < count; ++i) captions[first + i] = std::move((*found)[i].text);
-      done += count;
-      if (progress) progress(done);
-    }
+  const auto work = [&](Worker& worker, std::size_t group) -> Result<void> {
+    const std::size_t first = group * together;
+    const auto some = photos.subspan(first, std::min(together, photos.size() - first));
+    BITMAR_TRY(std::vector<Caption> found, caption_group(worker.batch, some, run, worker.reader));
+    for (std::size_t i = 0; i < some.size(); ++i) captions[first + i] = std::move(found[i].text);
+    return {};
   };
-  {
-    std::vector<std::jthread> workers;
-    for (std::size_t i = 1; i < threads; ++i) workers.emplace_back([&, i] { work(i); });
-    work(0);
-  }
-  if (error) return std::unexpected(*error);
+  BITMAR_TRY_VOID(for_each_item(std::span(workers), groups, work, [&](std::uint64_t done) {
+    if (progress) progress(std::min<std::uint64_t>(done * together, photos.size()));
+  }));
   return captions;
 }
 

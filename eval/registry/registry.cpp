@@ -8,6 +8,8 @@
 #include <string>
 
 #include "eval/images/image_source.h"
+#include "eval/language/perplexity_task.h"
+#include "eval/language/reading_task.h"
 #include "eval/tasks/babylm_tasks.h"
 #include "eval/tasks/harness_tasks.h"
 #include "eval/tasks/task_files.h"
@@ -40,6 +42,9 @@ constexpr std::array kTasks = {
          run_wug_adj_nominalization},
     Task{"wug_past_tense", "past tenses of made-up verbs, against people's choices", kWugPastTenseFiles,
          run_wug_past_tense},
+    Task{"reading", "people's reading times, by how surprising words are", kReadingFiles, run_reading},
+    Task{"perplexity", "held-out text, inside the attention window", kTextFiles, run_perplexity},
+    Task{"streaming_perplexity", "the same text as one endless stream", kTextFiles, run_streaming_perplexity},
     Task{"captions", "captions of photos, pixels in", kCaptionFiles, run_captions, true},
     Task{"retrieval", "photos by their captions, and captions by their photos", kRetrievalFiles, run_retrieval, true},
     Task{"easy_vqa", "questions about drawn shapes", kEasyVqaFiles, run_easy_vqa, true},
@@ -60,12 +65,15 @@ Result<Task> find_task(std::string_view name) {
 }
 
 Result<void> check_runnable(const Task& task, const TaskContext& context) {
+  if (task.files == kTextFiles && !context.text.empty()) return {};
   BITMAR_TRY(const std::string path, find_task_files(context.data, task.files));
   if (!task.images) return {};
   const std::filesystem::path found(path);
   const std::string folder = (is_directory(found) ? found : found.parent_path()).string();
   BITMAR_TRY(const ImageSource images, find_images(folder, *context.engine));
-  return ImageReader::open(images, *context.engine).transform([](const ImageReader&) {});
+  BITMAR_TRY(const ImageReader reader, ImageReader::open(images, *context.engine));
+  static_cast<void>(reader);
+  return {};
 }
 
 }  // namespace bitmar

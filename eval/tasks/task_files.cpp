@@ -24,6 +24,7 @@ std::vector<std::string_view> split_layouts(std::string_view files) {
 }  // namespace
 
 Result<std::string> find_task_files(const std::string& data, std::string_view files) {
+  if (data.empty()) return fail(ErrorCode::kNotFound, "no folder of data is given");
   std::error_code ignored;
   std::string names;
   for (const fs::path& folder : {fs::path(data), fs::path(data) / "eval"}) {

@@ -17,7 +17,7 @@ namespace {
 std::string_view kind_of(std::string_view answer) {
   constexpr std::array<std::string_view, 3> kShapes = {"circle", "rectangle", "triangle"};
   if (answer == "yes" || answer == "no") return "yes or no";
-  return std::ranges::contains(kShapes, answer) ? "shape" : "color";
+  return std::ranges::find(kShapes, answer) != kShapes.end() ? "shape" : "color";
 }
 
 }  // namespace

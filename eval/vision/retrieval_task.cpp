@@ -2,15 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <chrono>
-#include <functional>
 #include <memory>
-#include <mutex>
-#include <optional>
-#include <thread>
 
 #include "eval/images/image_source.h"
+#include "eval/parallel/for_each_item.h"
 #include "eval/statistics/bootstrap.h"
 #include "eval/tasks/task_files.h"
 #include "eval/vision/flickr.h"
@@ -36,48 +32,21 @@ struct Embeddings {
   }
 };
 
-// Calls work(thread's own encoder and reader, i) for every photo i on several threads; the first error ends it.
-class PhotoWorkers {
- public:
-  static Result<PhotoWorkers> open(const TaskContext& context, const ImageSource& images) {
-    PhotoWorkers workers;
-    for (std::size_t i = 0; i < std::max<std::size_t>(context.threads, 1); ++i) {
-      BITMAR_TRY(ContrastiveEncoder encoder, ContrastiveEncoder::open(context.engine));
-      BITMAR_TRY(ImageReader reader, ImageReader::open(images, *context.engine));
-      workers.encoders_.push_back(std::move(encoder));
-      workers.readers_.push_back(std::move(reader));
-    }
-    return workers;
-  }
-
-  using Work = std::function<Result<void>(ContrastiveEncoder&, ImageReader&, std::size_t photo)>;
-  Result<void> run(std::size_t photos, const Work& work, const std::function<void(std::uint64_t)>& progress) {
-    std::atomic<std::size_t> next = 0;
-    std::mutex mutex;
-    std::uint64_t done = 0;
-    std::optional<Error> error;
-    const auto go = [&](std::size_t thread) {
-      for (std::size_t photo = next++; photo < photos; photo = next++) {
-        const auto status = work(encoders_[thread], readers_[thread], photo);
-        const std::scoped_lock lock(mutex);
-        if (!status && !error) error = status.error();
-        if (error) return;
-        progress(++done);
-      }
-    };
-    {
-      std::vector<std::jthread> threads;
-      for (std::size_t i = 1; i < encoders_.size(); ++i) threads.emplace_back([&, i] { go(i); });
-      go(0);
-    }
-    if (error) return std::unexpected(*error);
-    return {};
-  }
-
- private:
-  std::vector<ContrastiveEncoder> encoders_;
-  std::vector<ImageReader> readers_;
+// What embeds, one a thread.
+struct Embedder {
+  ContrastiveEncoder encoder;
+  ImageReader reader;
 };
+
+Result<std::vector<Embedder>> open_embedders(const TaskContext& context, const ImageSource& images) {
+  std::vector<Embedder> embedders;
+  for (std::size_t i = 0; i < std::max<std::size_t>(context.threads, 1); ++i) {
+    BITMAR_TRY(ContrastiveEncoder encoder, ContrastiveEncoder::open(context.engine));
+    BITMAR_TRY(ImageReader reader, ImageReader::open(images, *context.engine));
+    embedders.push_back({std::move(encoder), std::move(reader)});
+  }
+  return embedders;
+}
 
 Result<Embeddings> embed(const TaskContext& context, const FlickrSplit& split) {
   Embeddings embeddings;
@@ -90,20 +59,20 @@ Result<Embeddings> embed(const TaskContext& context, const FlickrSplit& split) {
   embeddings.photos.resize(split.photos.size() * embeddings.width);
   embeddings.captions.resize(embeddings.photo_of.size() * embeddings.width);
   BITMAR_TRY(const ImageSource images, find_images(split.folder, *context.engine));
-  BITMAR_TRY(PhotoWorkers workers, PhotoWorkers::open(context, images));
+  BITMAR_TRY(std::vector<Embedder> embedders, open_embedders(context, images));
   const auto width = static_cast<std::ptrdiff_t>(embeddings.width);
-  const auto work = [&](ContrastiveEncoder& encoder, ImageReader& reader, std::size_t photo) -> Result<void> {
-    BITMAR_TRY(const ImageFeatures features, reader.read(split.photos[photo].name));
-    BITMAR_TRY(const std::vector<float> image, encoder.image(features.view()));
+  const auto work = [&](Embedder& embedder, std::size_t photo) -> Result<void> {
+    BITMAR_TRY(const ImageFeatures features, embedder.reader.read(split.photos[photo].name));
+    BITMAR_TRY(const std::vector<float> image, embedder.encoder.image(features.view()));
     std::ranges::copy(image, embeddings.photos.begin() + static_cast<std::ptrdiff_t>(photo) * width);
     for (std::size_t i = 0; i < split.photos[photo].references.size(); ++i) {
       const std::string caption = normalise_caption(split.photos[photo].references[i], {});
-      BITMAR_TRY(const std::vector<float> text, encoder.text(context.engine->tokenizer().encode(caption)));
+      BITMAR_TRY(const std::vector<float> text, embedder.encoder.text(context.engine->tokenizer().encode(caption)));
       std::ranges::copy(text, embeddings.captions.begin() + static_cast<std::ptrdiff_t>(first_caption[photo] + i) * width);
     }
     return {};
   };
-  BITMAR_TRY_VOID(workers.run(split.photos.size(), work, [&](std::uint64_t done) {
+  BITMAR_TRY_VOID(for_each_item(std::span(embedders), split.photos.size(), work, [&](std::uint64_t done) {
     if (context.progress) context.progress(done, split.photos.size());
   }));
   return embeddings;
