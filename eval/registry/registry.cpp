@@ -13,6 +13,7 @@
 #include "eval/tasks/babylm_tasks.h"
 #include "eval/tasks/harness_tasks.h"
 #include "eval/tasks/task_files.h"
+#include "eval/vision/babylm_images.h"
 #include "eval/vision/caption_task.h"
 #include "eval/vision/easy_vqa.h"
 #include "eval/vision/retrieval_task.h"
@@ -48,6 +49,10 @@ constexpr std::array kTasks = {
     Task{"captions", "captions of photos, pixels in", kCaptionFiles, run_captions, true},
     Task{"retrieval", "photos by their captions, and captions by their photos", kRetrievalFiles, run_retrieval, true},
     Task{"easy_vqa", "questions about drawn shapes", kEasyVqaFiles, run_easy_vqa, true},
+    Task{"winoground", "which of two captions of the same words fits a photo", kWinogroundFiles, run_winoground, true},
+    Task{"vqa", "questions about photos, eight answers", kVqaFiles, run_vqa, true},
+    Task{"devbench_vocabulary", "which of four photos a word names", kVocabularyFiles, run_devbench_vocabulary, true},
+    Task{"devbench_grammar", "which of four pictures a sentence describes", kGrammarFiles, run_devbench_grammar, true},
 };
 
 }  // namespace
