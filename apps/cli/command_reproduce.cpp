@@ -11,9 +11,10 @@
 #include <vector>
 
 #include "apps/benchmark/model_benchmark.h"
+#include "apps/benchmark/window_benchmark.h"
 #include "commands.h"
-#include "eval/results/evaluation_run.h"
 #include "eval/registry/registry.h"
+#include "eval/results/evaluation_run.h"
 #include "eval_tasks.h"
 #include "io/atomic_file.h"
 #include "model_options.h"
@@ -21,6 +22,11 @@
 
 namespace bitmar::cli {
 namespace {
+
+// The comparison of attention windows.
+constexpr std::uint32_t kShortWindow = 64;
+constexpr std::size_t kLongInput = 4096;
+constexpr std::size_t kWindowRounds = 5;
 
 struct Options {
   ModelOptions model;
@@ -53,6 +59,20 @@ double megabytes(std::uint64_t bytes) {
   return static_cast<double>(bytes) * 1e-6;
 }
 
+// With memory: of a short window; without: of the whole one.
+void add_window_rows(const WindowComparison& windows, std::vector<SpeedRow>& rows) {
+  const auto& [input, decoded, small, whole] = windows;
+  const std::string what = fmt::format("{} tokens of input, window {} with memory, {} without", input,
+                                       small.window_tokens, whole.window_tokens);
+  const auto per_second = [](std::size_t tokens, const Summary& microseconds) {
+    return static_cast<double>(tokens) * 1e6 / microseconds.median;
+  };
+  rows.push_back({what + ": reading", "tokens/s", per_second(input, small.read), per_second(input, whole.read)});
+  rows.push_back({what + ": decode after it", "tokens/s", per_second(decoded, small.decode),
+                  per_second(decoded, whole.decode)});
+  rows.push_back({what + ": session", "MB", megabytes(small.session_bytes), megabytes(whole.session_bytes)});
+}
+
 Result<std::vector<SpeedRow>> measure_speed(const Options& options, const std::string& model) {
   BenchmarkOptions benchmark;
   benchmark.model = model;
@@ -77,6 +97,11 @@ Result<std::vector<SpeedRow>> measure_speed(const Options& options, const std::s
   }
   for (const MemoryStep& step : report.memory) {
     rows.push_back({fmt::format("peak memory after {}", step.after), "MB", megabytes(step.memory.peak), {}});
+  }
+  if (options.context.engine->memory() != nullptr) {
+    benchmark.repetitions = kWindowRounds;
+    BITMAR_TRY(const WindowComparison windows, compare_windows(benchmark, kShortWindow, kLongInput));
+    add_window_rows(windows, rows);
   }
   return rows;
 }

@@ -40,13 +40,13 @@ class Contrastive : public ::testing::Test {
 TEST_F(Contrastive, TextIsTheMeanOfTheReferencesStates) {
   const auto file = testing::random_model_file(small_config(), 8);
   int compared = 0;
-  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+  for (std::uint64_t seed = 0; seed < 1000 && compared < 4; ++seed) {
     const auto tokens = random_tokens(small_config(), 12, seed);
     testing::ReferenceInput input;
     input.tokens = {engine_->tokenizer().end_of_text()};
     input.tokens.insert(input.tokens.end(), tokens.begin(), tokens.end());
     const testing::ReferenceOutput expected = run_reference(file, input);
-    if (expected.closest_tie < 1e-4) continue;  // floats may round the other way
+    if (expected.closest_tie < 5e-4) continue;  // floats may round the other way
     std::vector<double> sums(small_config().width);
     for (const testing::Row& state : expected.states) {
       for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += state[i];
@@ -57,7 +57,7 @@ TEST_F(Contrastive, TextIsTheMeanOfTheReferencesStates) {
     EXPECT_NEAR(cosine(*text, *text), 1.0, 1e-6);
     ++compared;
   }
-  EXPECT_GE(compared, 2);
+  EXPECT_EQ(compared, 4);
 }
 
 TEST_F(Contrastive, LongTextsAndEarlierOnesLeaveNothingBehind) {
