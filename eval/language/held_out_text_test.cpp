@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "runtime/engine.h"
 #include "tests/support/random_model.h"
 
 namespace bitmar {

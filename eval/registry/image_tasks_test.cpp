@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "eval/captions/caption_metrics.h"
+#include "eval/captions/caption_evaluation.h"
 #include "eval/tasks/csv_table.h"
 #include "eval/tasks/tasks_test_support.h"
 #include "eval/vision/babylm_images.h"
