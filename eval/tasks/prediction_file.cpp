@@ -33,12 +33,6 @@ ordered_json to_json(const PredictionBinding& binding) {
           {"start_token", binding.start == StartToken::kAlways ? "always" : "empty-context"}};
 }
 
-Result<void> write_text(const std::string& path, const std::string& text) {
-  BITMAR_TRY(AtomicFile file, AtomicFile::create(path));
-  BITMAR_TRY_VOID(file.write(std::as_bytes(std::span(text))));
-  return file.commit();
-}
-
 // Whether the predictions beside `path` belong to this run.
 Result<void> check_binding(const std::string& path, const ordered_json& expected) {
   BITMAR_TRY(const MappedFile file, MappedFile::open(path));
@@ -132,7 +126,7 @@ Result<PredictionFile> PredictionFile::open(const std::string& folder, const Pre
     BITMAR_TRY_VOID(check_binding(binding_path, to_json(binding)));
     BITMAR_TRY_VOID(file.resume(file.complete_ ? path : partial));
   } else {
-    BITMAR_TRY_VOID(write_text(binding_path, to_json(binding).dump(2) + "\n"));
+    BITMAR_TRY_VOID(write_text_file(binding_path, to_json(binding).dump(2) + "\n"));
   }
   file.appended_ = file.finished_.size();
   if (file.complete_) {

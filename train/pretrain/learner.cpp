@@ -72,7 +72,7 @@ void Learner::collect_head_rows() {
   head_values_.reset();
 }
 
-void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
+double Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
   model_->train();
   const auto& objective = settings_.objective;
   torch::Tensor total;
@@ -99,7 +99,8 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
     next_slots_ = next_slots_.defined() ? next_slots_ + slots : slots;
     next_usage_ = next_usage_.defined() ? next_usage_ + output.memory.next_usage : output.memory.next_usage;
   }
-  sums_.language += language.item<double>();
+  const auto loss = language.item<double>();
+  sums_.language += loss;
   sums_.total += total.item<double>();
   sums_.tokens += batch.targets.size(0);
   ++batches_;
@@ -113,6 +114,7 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
                        .columns = head_rows_.defined() ? head_rows_.size(0) : model_->output()->weight.size(0)});
   (total * (scaler_.scale() / settings_.train.accumulation)).backward();
   collect_head_rows();
+  return loss;
 }
 
 void Learner::commit_memory() {

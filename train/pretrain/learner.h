@@ -40,8 +40,8 @@ class Learner {
   // `token_counts` [vocabulary]: for the sampled vocabulary; unused without it.
   Learner(const PretrainSettings& settings, torch::Device device, const std::vector<std::uint64_t>& token_counts);
 
-  // Forward and backward of one of the step's batches; contrast_factor multiplies lambda_x.
-  void accumulate(const BatchTensors& batch, double contrast_factor);
+  // Forward and backward of one of the step's batches, and its L_LM; contrast_factor multiplies lambda_x.
+  double accumulate(const BatchTensors& batch, double contrast_factor);
   // Clips, updates parameters and memory, and starts the next step.
   StepOutcome apply(double learning_rate);
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -85,6 +86,11 @@ class Run {
   void say(const std::string& message);
   bool due(std::uint64_t every) const { return every > 0 && (done_ % every == 0 || done_ == settings_.train.steps); }
 
+  struct StreamLoss {
+    double sum = 0;  // L_LM
+    std::uint32_t batches = 0;
+  };
+
   const PretrainSettings& settings_;
   const PretrainOptions& options_;
   torch::Device device_;
@@ -99,6 +105,7 @@ class Run {
   std::uint64_t tokens_ = 0;        // predicted tokens, of the whole run
   std::uint64_t first_tokens_ = 0;  // of them before this process
   double rate_ = 0;                 // of the last step
+  std::map<std::uint32_t, StreamLoss> stream_losses_;  // of the last step, by the stream's index
   double flops_ = 0;
   bool diagnose_now_ = false;
   Clock::time_point window_start_ = Clock::now();
@@ -186,10 +193,13 @@ Result<StepOutcome> Run::step() {
   obey_controller();
   BatchTensors shown;  // by the diagnostics: the step's last batch with photos, else its last
   flops_ = 0;
+  stream_losses_.clear();
   for (std::uint32_t part = 0; part < settings_.train.accumulation; ++part) {
     BITMAR_TRY(const Batch batch, loader_->next());
     BatchTensors tensors = batch_tensors(batch, device_);
-    learner_.accumulate(tensors, controller_.contrast_factor());
+    StreamLoss& stream = stream_losses_[batch.stream];
+    stream.sum += learner_.accumulate(tensors, controller_.contrast_factor());
+    ++stream.batches;
     flops_ += learner_.last_flops();
     if (tensors.input.features.defined() || !shown.input.features.defined()) shown = std::move(tensors);
   }
@@ -220,6 +230,9 @@ Result<void> Run::log_step(const StepOutcome& outcome) {
   if (due(settings_.train.log_every)) {
     log_->scalar("loss/total", outcome.total);
     log_->scalar("loss/language", outcome.language);
+    for (const auto& [stream, loss] : stream_losses_) {
+      log_->scalar("stream/" + settings_.data.train[stream].name + "/loss", loss.sum / loss.batches);
+    }
     if (outcome.cosine) {
       log_->scalar("loss/contrast", outcome.contrast);
       log_->scalar("alignment/batch_cosine", *outcome.cosine);
