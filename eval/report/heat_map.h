@@ -14,16 +14,16 @@
 namespace bitmar::report {
 
 struct HeatMap {
-  std::string x_label;
-  std::string y_label;
-  std::string value_label;
+  std::string x_label = {};
+  std::string y_label = {};
+  std::string value_label = {};
   // Where the columns begin and end on a numeric x axis, rising: columns + 1 numbers. Empty: the columns have names.
-  std::vector<double> column_edges;
-  std::vector<std::string> column_names;
-  std::vector<std::string> row_names;        // empty: rows are numbered from 0 on a numeric y axis, upwards
-  std::vector<std::vector<double>> columns;  // [columns][rows]; NaN or absent: no value, left white
-  Range limits;                              // of the colours
-  bool logarithmic = false;                  // then limits.low is above 0, and smaller values have its colour
+  std::vector<double> column_edges = {};
+  std::vector<std::string> column_names = {};
+  std::vector<std::string> row_names = {};        // empty: rows are numbered from 0 on a numeric y axis, upwards
+  std::vector<std::vector<double>> columns = {};  // [columns][rows]; NaN or absent: no value, left white
+  Range limits = {};                              // of the colours
+  bool logarithmic = false;                       // then limits.low is above 0, and smaller values have its colour
 };
 
 // Columns at these steps, each from halfway to its neighbours: the edges.

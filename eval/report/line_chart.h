@@ -12,9 +12,9 @@
 namespace bitmar::report {
 
 struct ChartLine {
-  std::string name;     // in the legend
-  Series points;        // a gap ends the line
-  Series behind;        // drawn thin and pale below it: what was smoothed
+  std::string name;    // in the legend
+  Series points = {};  // a gap ends the line
+  Series behind = {};  // drawn thin and pale below it: what was smoothed
   bool emphasised = false;
 };
 
@@ -25,14 +25,14 @@ struct ChartMark {
 };
 
 struct LineChart {
-  std::string x_label;  // with the unit
-  std::string y_label;
+  std::string x_label = {};  // with the unit
+  std::string y_label = {};
   bool logarithmic = false;
-  bool from_zero = false;          // the y axis includes 0
-  std::vector<ChartLine> lines;
-  std::vector<ChartMark> stages;   // drawn as vertical lines with their names
-  std::vector<ChartMark> events;   // drawn as triangles on the axis
-  std::string event_label;         // in the legend
+  bool from_zero = false;  // the y axis includes 0
+  std::vector<ChartLine> lines = {};
+  std::vector<ChartMark> stages = {};  // drawn as vertical lines with their names
+  std::vector<ChartMark> events = {};  // drawn as triangles on the axis
+  std::string event_label = {};        // in the legend
 };
 
 // Points of this chart that can be drawn: finite, above 0 on a logarithmic axis.

@@ -68,8 +68,8 @@ std::string picture_type(std::string_view bytes) {
 
 Result<std::vector<ReportTable>> report_tables(const TrainingLog& log) {
   std::vector<ReportTable> tables;
-  ReportTable values{.title = "Last values", .rows = {}};
-  ReportTable details{.title = "Last values of single matrices and parts", .rows = {}, .open = false};
+  ReportTable values{.title = "Last values"};
+  ReportTable details{.title = "Last values of single matrices and parts", .open = false};
   for (const auto& [tag, points] : log.scalars) {
     const std::optional<Point> last = last_value(points);
     (is_detail(tag) ? details : values)
@@ -81,7 +81,7 @@ Result<std::vector<ReportTable>> report_tables(const TrainingLog& log) {
   }
   for (const auto& [tag, events] : log.texts) {
     ReportTable* samples = !tables.empty() && tables.back().title == "Texts" ? &tables.back() : nullptr;
-    if (samples == nullptr) samples = &tables.emplace_back(ReportTable{.title = "Texts", .rows = {}});
+    if (samples == nullptr) samples = &tables.emplace_back(ReportTable{.title = "Texts"});
     samples->rows.push_back({tag, fmt::format("{} (step {})", events.back().text, format_value(events.back().step))});
   }
   for (const Stage& stage : log.stages) {

@@ -15,7 +15,7 @@ namespace bitmar::report {
 
 struct ReportTable {
   std::string title;
-  std::vector<TableRow> rows;
+  std::vector<TableRow> rows = {};
   bool open = true;  // false: folded up
 };
 
@@ -29,10 +29,10 @@ struct ReportPhoto {
 struct ReportPage {
   std::string title;
   std::string lead;  // one sentence below it
-  std::vector<Figure> figures;
-  std::optional<ReportPhoto> photo;  // stands beside the last figure
-  std::vector<ReportTable> tables;
-  std::vector<std::string> missing;  // figures for which the log has no values
+  std::vector<Figure> figures = {};
+  std::optional<ReportPhoto> photo = {};  // stands beside the last figure
+  std::vector<ReportTable> tables = {};
+  std::vector<std::string> missing = {};  // figures for which the log has no values
 };
 
 [[nodiscard]] std::string report_page(const ReportPage& page);

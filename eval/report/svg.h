@@ -36,7 +36,7 @@ struct TextStyle {
 struct Stroke {
   std::string colour = "#222";
   double width = 1;
-  std::string dashes;  // as of stroke-dasharray; empty: solid
+  std::string dashes = {};  // as of stroke-dasharray; empty: solid
   double opacity = 1;
 };
 

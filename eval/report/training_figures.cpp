@@ -20,20 +20,20 @@ namespace {
 constexpr const char* kSteps = "steps";
 constexpr std::string_view kZeros = "zeros/";
 constexpr double kGap = std::numeric_limits<double>::quiet_NaN();
-constexpr double kSmoothedShare = 0.03;  // of a line's points that one smoothed point covers
-constexpr double kPlainPoints = 30;      // lines of fewer points are not smoothed
+constexpr double kSmoothedShare = 0.03;   // of a line's points that one smoothed point covers
+constexpr std::size_t kPlainPoints = 30;  // lines of fewer points are not smoothed
 
 // Which scalars make a line: one tag, or every tag with a prefix and a suffix around the line's name.
 struct Source {
-  std::string_view prefix;
-  std::string_view suffix;  // empty: `prefix` is the tag
-  std::string_view name;    // of a tag's line
+  std::string_view prefix = {};
+  std::string_view suffix = {};  // empty: `prefix` is the tag
+  std::string_view name = {};    // of a tag's line
   bool emphasised = false;
 };
 
 struct LineFigure {
   std::string_view id, title, y_label, caption;
-  std::vector<Source> sources;
+  std::vector<Source> sources = {};
   bool smoothed = false;
   bool logarithmic = false;
   bool from_zero = false;
@@ -41,7 +41,7 @@ struct LineFigure {
 };
 
 ChartLine make_line(std::string name, std::span<const Point> points, const Source& source, bool smoothed) {
-  ChartLine line{.name = std::move(name), .points = {points.begin(), points.end()}, .behind = {},
+  ChartLine line{.name = std::move(name), .points = {points.begin(), points.end()},
                  .emphasised = source.emphasised};
   if (smoothed && points.size() > kPlainPoints) {
     line.behind = std::move(line.points);
@@ -83,7 +83,7 @@ void add_line_figure(const LineFigure& wanted, std::vector<ChartLine> lines, con
                      TrainingFigures& made) {
   LineChart chart{.x_label = kSteps, .y_label = std::string(wanted.y_label), .logarithmic = wanted.logarithmic,
                   .from_zero = wanted.from_zero, .lines = std::move(lines), .stages = stage_marks(log),
-                  .events = {}, .event_label = "the controller intervened"};
+                  .event_label = "the controller intervened"};
   if (!has_points(chart)) {
     made.missing.emplace_back(wanted.title);
     return;
@@ -102,13 +102,12 @@ LineFigure zeros_figure() {
   return {.id = "zeros",
           .title = "Zeros among the ternary weights (Figure 3)",
           .y_label = "fraction of zeros",
-          .caption = "“Overall” counts weights; a part's line is the plain mean over its matrices.",
-          .sources = {}};
+          .caption = "“Overall” counts weights; a part's line is the plain mean over its matrices."};
 }
 
 // Overall, and by part of the model: "decoder" for zeros/decoder.layers.0.ffn.up and its like.
 std::vector<ChartLine> zeros_lines(const TrainingLog& log) {
-  constexpr Source kOverall{.prefix = {}, .suffix = {}, .name = "overall", .emphasised = true};
+  constexpr Source kOverall{.name = "overall", .emphasised = true};
   std::vector<ChartLine> lines;
   for (const char* tag : {"zeros/overall", "quantization/zero_fraction"}) {
     if (const auto points = log.scalar(tag); !points.empty()) lines.push_back(make_line("overall", points, kOverall, false));
@@ -127,7 +126,7 @@ std::vector<ChartLine> zeros_lines(const TrainingLog& log) {
     }
   }
   for (const auto& [part, steps] : parts) {
-    ChartLine& line = lines.emplace_back(ChartLine{.name = part, .points = {}, .behind = {}});
+    ChartLine& line = lines.emplace_back(ChartLine{.name = part});
     for (const auto& [step, sum] : steps) line.points.push_back({step, sum.zeros / sum.matrices});
   }
   return lines;
@@ -255,9 +254,9 @@ std::vector<LineFigure> learning_figures() {
        .y_label = "cross-entropy, nats a token",
        .caption = "By stream of the mixture; “all” is the step's mean.",
        .sources = {{"stream/", "/loss"},
-                   {.prefix = "loss/language", .suffix = {}, .name = "all", .emphasised = true},
-                   {.prefix = "finetune/loss", .suffix = {}, .name = "fine-tuning"},
-                   {.prefix = "loss/smooth_l1", .suffix = {}, .name = "distillation, smooth L1"}},
+                   {.prefix = "loss/language", .name = "all", .emphasised = true},
+                   {.prefix = "finetune/loss", .name = "fine-tuning"},
+                   {.prefix = "loss/smooth_l1", .name = "distillation, smooth L1"}},
        .smoothed = true},
       {.id = "perplexity",
        .title = "Validation perplexity",
@@ -269,24 +268,24 @@ std::vector<LineFigure> learning_figures() {
        .title = "Contrastive loss",
        .y_label = "InfoNCE, nats",
        .caption = "Of image and text within a batch.",
-       .sources = {{.prefix = "loss/contrast", .suffix = {}, .name = "contrastive loss"}},
+       .sources = {{.prefix = "loss/contrast", .name = "contrastive loss"}},
        .smoothed = true,
        .from_zero = true},
       {.id = "cosine",
        .title = "Cosine of image and text",
        .y_label = "cosine of matching pairs",
        .caption = "“Average” is the moving mean that the adaptive controller watches.",
-       .sources = {{.prefix = "alignment/average_cosine", .suffix = {}, .name = "training, average"},
+       .sources = {{.prefix = "alignment/average_cosine", .name = "training, average"},
                    {"validation/", "/cosine"},
-                   {.prefix = "distill/training_cosine", .suffix = {}, .name = "distillation, training"},
-                   {.prefix = "distill/validation_cosine", .suffix = {}, .name = "distillation, validation"}},
+                   {.prefix = "distill/training_cosine", .name = "distillation, training"},
+                   {.prefix = "distill/validation_cosine", .name = "distillation, validation"}},
        .events = true},
       {.id = "scores",
        .title = "Validation scores",
        .y_label = "score",
        .caption = "",
-       .sources = {{.prefix = "validation/accuracy", .suffix = {}, .name = "accuracy"},
-                   {.prefix = "validation/f1", .suffix = {}, .name = "F1"}}},
+       .sources = {{.prefix = "validation/accuracy", .name = "accuracy"},
+                   {.prefix = "validation/f1", .name = "F1"}}},
   };
 }
 
@@ -297,13 +296,13 @@ std::vector<LineFigure> memory_figures() {
        .y_label = "slots",
        .caption = "The exponential of the entropy of the mean read attention: so many slots, read evenly, have the same "
                   "entropy.",
-       .sources = {{.prefix = "memory/effective_slots", .suffix = {}, .name = "effective slots"}},
+       .sources = {{.prefix = "memory/effective_slots", .name = "effective slots"}},
        .from_zero = true},
       {.id = "usage-entropy",
        .title = "Entropy of slot usage",
        .y_label = "entropy, nats",
        .caption = "Of the usage as shares of its sum; ln K where all K slots are used alike.",
-       .sources = {{.prefix = "memory/usage_entropy", .suffix = {}, .name = "entropy of usage"}},
+       .sources = {{.prefix = "memory/usage_entropy", .name = "entropy of usage"}},
        .from_zero = true},
   };
 }
@@ -313,9 +312,9 @@ LineFigure learning_rate_figure() {
           .title = "Learning rate",
           .y_label = "learning rate",
           .caption = "",
-          .sources = {{.prefix = "train/learning_rate", .suffix = {}, .name = "learning rate"},
-                      {.prefix = "optimizer/learning_rate", .suffix = {}, .name = "learning rate"},
-                      {.prefix = "finetune/learning_rate", .suffix = {}, .name = "learning rate"}},
+          .sources = {{.prefix = "train/learning_rate", .name = "learning rate"},
+                      {.prefix = "optimizer/learning_rate", .name = "learning rate"},
+                      {.prefix = "finetune/learning_rate", .name = "learning rate"}},
           .from_zero = true};
 }
 

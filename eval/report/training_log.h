@@ -31,11 +31,11 @@ struct Event {
 };
 
 struct Stage {
-  std::string name;         // the run's folder
-  std::string settings;     // its config.toml; empty: there is none
-  double first_step = 0;    // steps of the stages before
-  double last_step = 0;     // counted through
-  double first_time = 0;    // seconds since 1970; 0: not logged
+  std::string name;       // the run's folder
+  std::string settings;   // its config.toml; empty: there is none
+  double first_step = 0;  // steps of the stages before
+  double last_step = 0;   // counted through
+  double first_time = 0;  // seconds since 1970; 0: not logged
   double last_time = 0;
 };
 
