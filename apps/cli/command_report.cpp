@@ -34,20 +34,20 @@ struct Options {
   bool json = false;
 };
 
-// "2026-01-31, 2:10:05"
-std::string when(const report::Stage& stage) {
-  if (stage.first_time == 0) return {};
-  return fmt::format(", {:%Y-%m-%d}, {}", fmt::gmtime(static_cast<std::time_t>(stage.first_time)),
-                     format_duration(stage.last_time - stage.first_time));
+// "15,500 steps in 2:10:05, begun on 2026-01-31"; the time is that between the first and the last line of the log.
+std::string steps_and_time(const report::Stage& stage) {
+  std::string text = fmt::format("{} steps", report::format_value(stage.last_step - stage.first_step));
+  if (stage.first_time == 0) return text;
+  return text + fmt::format(" in {}, begun on {:%Y-%m-%d}", format_duration(stage.last_time - stage.first_time),
+                            fmt::gmtime(static_cast<std::time_t>(stage.first_time)));
 }
 
 std::string lead(const report::TrainingLog& log) {
-  std::string text = fmt::format("{} steps", report::format_value(log.stages.back().last_step));
-  if (log.stages.size() == 1) return text + when(log.stages.front()) + ".";
-  text += fmt::format(" in {} stages, one after the other:", log.stages.size());
+  if (log.stages.size() == 1) return steps_and_time(log.stages.front()) + ".";
+  std::string text = fmt::format("{} steps in {} stages, one after the other",
+                                 report::format_value(log.stages.back().last_step), log.stages.size());
   for (const report::Stage& stage : log.stages) {
-    text += fmt::format("{} {} ({} steps{})", &stage == &log.stages.front() ? "" : ",", stage.name,
-                        report::format_value(stage.last_step - stage.first_step), when(stage));
+    text += fmt::format("{} {}: {}", &stage == &log.stages.front() ? ":" : ";", stage.name, steps_and_time(stage));
   }
   return text + ".";
 }

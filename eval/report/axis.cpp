@@ -60,8 +60,7 @@ std::vector<Tick> labelled(const std::vector<double>& values, double distance) {
   return ticks;
 }
 
-std::vector<Tick> linear_ticks(Range range, std::size_t count) {
-  const double distance = tick_distance(range, count);
+std::vector<Tick> linear_ticks(Range range, double distance) {
   const double tolerance = 1e-6;
   std::vector<double> values;
   for (double index = std::ceil(range.low / distance - tolerance); index * distance <= range.high + tolerance * distance;
@@ -104,13 +103,13 @@ Axis Axis::linear(Range data, Range places, std::size_t ticks, Ends ends) {
     const double around = data.low == 0 ? 1.0 : 0.1 * std::abs(data.low);
     data = {data.low - around, data.low + around};
   }
+  const double distance = tick_distance(data, ticks);
   if (ends == Ends::kRound) {
-    const double distance = tick_distance(data, ticks);
     data.low = distance * std::floor(data.low / distance + 1e-6);
     data.high = distance * std::ceil(data.high / distance - 1e-6);
   }
   Axis axis(data, places, false);
-  axis.ticks_ = linear_ticks(data, ticks);
+  axis.ticks_ = linear_ticks(data, distance);
   return axis;
 }
 
@@ -121,7 +120,7 @@ Axis Axis::logarithmic(Range data, Range places, std::size_t ticks) {
   data = {data.low / margin, data.high * margin};
   Axis axis(data, places, true);
   axis.ticks_ = power_ticks(data, ticks);
-  if (axis.ticks_.size() < 3) axis.ticks_ = linear_ticks(data, ticks);
+  if (axis.ticks_.size() < 3) axis.ticks_ = linear_ticks(data, tick_distance(data, ticks));
   return axis;
 }
 

@@ -57,13 +57,15 @@ Series places(const Series& points, const Axis& x, const Axis& y) {
 }
 
 void draw_marks(const LineChart& chart, const Axis& x, const PlotArea& area, SvgCanvas& canvas) {
+  double top = area.top + 10;
   for (const ChartMark& stage : chart.stages) {
     const double place = x.place(stage.x);
     if (place < area.left - kPlaceTolerance || place > area.right) continue;
-    canvas.line(place, area.top, place, area.bottom, {.colour = "#666", .width = 1, .dashes = "2 2"});
-    const bool left_of_line = place + text_width(stage.name, kSmallText) > area.right;
-    canvas.text(place + (left_of_line ? -3 : 3), area.top + 9, stage.name,
-                {.anchor = left_of_line ? Anchor::kEnd : Anchor::kStart, .size = kSmallText});
+    if (place > area.left + 1) canvas.line(place, area.top, place, area.bottom, {.colour = "#666", .dashes = "2 2"});
+    const bool left_of_line = place + 3 + text_width(stage.name, kSmallText) > area.right;
+    canvas.text(place + (left_of_line ? -3 : 3), top, stage.name,
+                {.anchor = left_of_line ? Anchor::kEnd : Anchor::kStart, .size = kSmallText, .halo = true});
+    top += 13;  // neighbours may be close
   }
   for (const ChartMark& event : chart.events) {
     canvas.triangle(x.place(event.x), area.bottom - 8, 8, "#222",
@@ -116,7 +118,6 @@ Drawing draw(const LineChart& chart) {
   SvgCanvas canvas;
   draw_grid(x, y, area, canvas);
   draw_labels(chart.x_label, chart.y_label, area, canvas);
-  draw_marks(chart, x, area, canvas);
   Legend legend(area.bottom + kBelowPlot);
   for (std::size_t i = 0; i < chart.lines.size(); ++i) {
     const auto& [line, behind] = drawn[i];
@@ -130,6 +131,7 @@ Drawing draw(const LineChart& chart) {
                 fmt::format("{}: {}", chart.lines[i].name, last ? format_value(last->y) : "no value"));
     legend.add(chart.lines[i].name, stroke, canvas);
   }
+  draw_marks(chart, x, area, canvas);
   if (!chart.events.empty()) legend.add_triangle(chart.event_label, canvas);
   return {kFigureWidth, legend.bottom(), canvas.take()};
 }

@@ -56,21 +56,23 @@ std::optional<Range> join(const std::optional<Range>& a, const std::optional<Ran
   return Range{std::min(a->low, b->low), std::max(a->high, b->high)};
 }
 
-Series smooth(std::span<const Point> points, double samples) {
-  const double keep = 1.0 - 1.0 / std::max(samples, 1.0);
-  Series smoothed;
-  smoothed.reserve(points.size());
-  double sum = 0;
-  double weight = 0;
-  for (const Point& point : points) {
-    if (point.is_gap()) {
-      sum = weight = 0;
-      smoothed.push_back({point.x, kGap});
+Series smooth(std::span<const Point> points, std::size_t reach) {
+  Series smoothed(points.begin(), points.end());
+  for (std::size_t begin = 0; begin < points.size();) {
+    if (points[begin].is_gap()) {
+      ++begin;
       continue;
     }
-    sum = keep * sum + (1.0 - keep) * point.y;
-    weight = keep * weight + (1.0 - keep);
-    smoothed.push_back({point.x, sum / weight});
+    // The sums of the values up to each, within the stretch without a gap.
+    std::vector<double> sums = {0.0};
+    std::size_t end = begin;
+    for (; end < points.size() && !points[end].is_gap(); ++end) sums.push_back(sums.back() + points[end].y);
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::size_t side = std::min({reach, i - begin, end - 1 - i});
+      const double sum = sums[i - begin + side + 1] - sums[i - begin - side];
+      smoothed[i].y = sum / static_cast<double>(2 * side + 1);
+    }
+    begin = end;
   }
   return smoothed;
 }

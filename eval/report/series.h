@@ -28,9 +28,9 @@ struct Range {
 // The smallest that holds both.
 [[nodiscard]] std::optional<Range> join(const std::optional<Range>& a, const std::optional<Range>& b);
 
-// An exponential mean of about `samples` points, without a bias to the first (Kingma and Ba 2015, section 3). It starts
-// anew after a gap.
-[[nodiscard]] Series smooth(std::span<const Point> points, double samples);
+// Each point's mean with its neighbours, up to `reach` on both sides and as many on one as on the other, so that a
+// slope stays in its place; none beyond a gap.
+[[nodiscard]] Series smooth(std::span<const Point> points, std::size_t reach);
 
 // At most about `limit` points: means over neighbours, never across a gap. Gaps stay.
 [[nodiscard]] Series thin(std::span<const Point> points, std::size_t limit);

@@ -112,7 +112,7 @@ void SvgCanvas::text(double x, double y, std::string_view text, const TextStyle&
   if (style.rotation != 0) {
     more += fmt::format(" transform=\"rotate({} {} {})\"", coordinate(style.rotation), coordinate(x), coordinate(y));
   }
-  if (style.bold) more += " font-weight=\"600\"";
+  if (style.halo) more += " stroke=\"#fff\" stroke-width=\"3\" stroke-linejoin=\"round\" paint-order=\"stroke\"";
   elements_ += fmt::format("<text x=\"{}\" y=\"{}\" font-size=\"{}\"{}>{}</text>\n", coordinate(x), coordinate(y),
                            coordinate(style.size), more, escape(text));
 }

@@ -30,7 +30,7 @@ struct TextStyle {
   Anchor anchor = Anchor::kStart;
   double size = 12;
   double rotation = 0;  // degrees, clockwise around the anchor
-  bool bold = false;
+  bool halo = false;    // a white rim, over lines
 };
 
 struct Stroke {

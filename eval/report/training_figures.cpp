@@ -20,7 +20,7 @@ namespace {
 constexpr const char* kSteps = "steps";
 constexpr std::string_view kZeros = "zeros/";
 constexpr double kGap = std::numeric_limits<double>::quiet_NaN();
-constexpr double kSmoothedShare = 0.03;   // of a line's points that one smoothed point covers
+constexpr std::size_t kSmoothedPart = 30;  // a smoothed point covers this part of a line's points
 constexpr std::size_t kPlainPoints = 30;  // lines of fewer points are not smoothed
 
 // Which scalars make a line: one tag, or every tag with a prefix and a suffix around the line's name.
@@ -45,7 +45,7 @@ ChartLine make_line(std::string name, std::span<const Point> points, const Sourc
                  .emphasised = source.emphasised};
   if (smoothed && points.size() > kPlainPoints) {
     line.behind = std::move(line.points);
-    line.points = smooth(points, kSmoothedShare * static_cast<double>(points.size()));
+    line.points = smooth(points, std::max<std::size_t>(1, points.size() / kSmoothedPart / 2));
   }
   return line;
 }
@@ -91,8 +91,8 @@ void add_line_figure(const LineFigure& wanted, std::vector<ChartLine> lines, con
   if (wanted.events) chart.events = intervention_marks(log);
   std::string caption(wanted.caption);
   if (std::ranges::any_of(chart.lines, [](const ChartLine& line) { return !line.behind.empty(); })) {
-    caption += fmt::format("{}Smoothed: an exponential mean over {:.0f} % of a line's points, which stand pale behind it.",
-                           caption.empty() ? "" : " ", 100 * kSmoothedShare);
+    caption += fmt::format("{}Smoothed: each point is the mean of a {}th of the line, which stands pale behind it.",
+                           caption.empty() ? "" : " ", kSmoothedPart);
   }
   made.figures.push_back(
       {std::string(wanted.id), std::string(wanted.title), std::move(caption), describe(chart), draw(chart)});
@@ -100,7 +100,7 @@ void add_line_figure(const LineFigure& wanted, std::vector<ChartLine> lines, con
 
 LineFigure zeros_figure() {
   return {.id = "zeros",
-          .title = "Zeros among the ternary weights (Figure 3)",
+          .title = "Zeros among the ternary weights (the paper's Figure 3)",
           .y_label = "fraction of zeros",
           .caption = "“Overall” counts weights; a part's line is the plain mean over its matrices."};
 }
@@ -144,7 +144,7 @@ std::string short_name(const std::string& matrix) {
 }
 
 Result<void> add_zeros_map(const TrainingLog& log, TrainingFigures& made) {
-  constexpr const char* kTitle = "Zeros by matrix (Figure 3)";
+  constexpr const char* kTitle = "Zeros by matrix (the paper's Figure 3)";
   std::map<double, std::vector<double>> columns;
   std::vector<std::string> names;
   auto matrices = log.scalars_of(kZeros, "");
@@ -193,7 +193,7 @@ struct SlotFigure {
 };
 
 constexpr SlotFigure kSlotFigures[] = {
-    {"memory/slot_activation", "slot-activation", "Slot activation (Figure 2)", "times an even reading (log)",
+    {"memory/slot_activation", "slot-activation", "Slot activation (the paper's Figure 2)", "times an even reading (log)",
      "How much of the read attention each slot has, averaged over a batch, as a multiple of the share 1/K that all K slots "
      "would have of an even reading.",
      true},
