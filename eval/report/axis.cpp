@@ -80,11 +80,11 @@ std::string power_label(double value) {
 std::vector<Tick> power_ticks(Range range, std::size_t count) {
   const double first = std::floor(std::log10(range.low));
   const double last = std::ceil(std::log10(range.high));
-  const double powers = last - first;
+  const double powers = std::log10(range.high / range.low);
   const double every = std::max(1.0, std::ceil(powers / static_cast<double>(std::max<std::size_t>(count, 1))));
   const bool between = 3.0 * powers <= 2.0 * static_cast<double>(count);
   std::vector<Tick> ticks;
-  for (double power = first; power <= last; power += every) {
+  for (double power = every * std::floor(first / every); power <= last; power += every) {
     for (const double factor : {1.0, 2.0, 5.0}) {
       const double value = factor * std::pow(10.0, power);
       if (factor > 1 && !between) continue;
@@ -120,7 +120,7 @@ Axis Axis::logarithmic(Range data, Range places, std::size_t ticks) {
   data = {data.low / margin, data.high * margin};
   Axis axis(data, places, true);
   axis.ticks_ = power_ticks(data, ticks);
-  if (axis.ticks_.size() < 3) axis.ticks_ = linear_ticks(data, tick_distance(data, ticks));
+  if (axis.ticks_.size() < 3) axis.ticks_ = linear_ticks(data, tick_distance(data, 2 * ticks));
   return axis;
 }
 
