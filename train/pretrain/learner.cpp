@@ -12,6 +12,7 @@ namespace bitmar {
 namespace {
 
 constexpr const char* kHeadWeight = "output.weight";
+constexpr std::uint64_t kColumnMultiple = 256;  // of the sampled head: a new shape of product costs time
 
 AdamW make_optimizer(BitmarModel& model, ContrastiveLoss& contrast, const PretrainSettings& settings) {
   const GroupSettings groups{.scale_learning_rate = settings.train.scale_learning_rate,
@@ -42,7 +43,7 @@ Learner::Learner(const PretrainSettings& settings, torch::Device device, const s
   }
   const auto& objective = settings.objective;
   if (objective.sampled_core > 0) {
-    sampler_.emplace(token_counts, objective.sampled_core, objective.sampled_negatives);
+    sampler_.emplace(token_counts, objective.sampled_core, objective.sampled_negatives, kColumnMultiple);
   }
 }
 
@@ -201,6 +202,12 @@ void Learner::save(Checkpoint& checkpoint) const {
 Result<void> Learner::initialise(const Checkpoint& checkpoint) {
   BITMAR_TRY_VOID(load_module(*model_, checkpoint, "model."));
   return load_module(*contrast_, checkpoint, "contrast.");
+}
+
+Result<void> Learner::initialise(const BitmarModel& deployed) {
+  Checkpoint weights;
+  save_module(*deployed, weights, "model.");
+  return load_module(*model_, weights, "model.");
 }
 
 Result<void> Learner::restore(const Checkpoint& checkpoint) {

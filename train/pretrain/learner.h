@@ -59,6 +59,8 @@ class Learner {
   [[nodiscard]] Result<void> restore(const Checkpoint& checkpoint);
   // Weights and memory only, from another run.
   [[nodiscard]] Result<void> initialise(const Checkpoint& checkpoint);
+  // The same from a deployed file's model (load_exported_model); the contrastive temperature starts anew.
+  [[nodiscard]] Result<void> initialise(const BitmarModel& deployed);
 
  private:
   torch::Tensor language_loss(const torch::Tensor& hidden, const BatchTensors& batch);

@@ -15,6 +15,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "data/shard.h"
+#include "export/model_export.h"
 #include "io/atomic_file.h"
 #include "log/progress.h"
 #include "log/run_log.h"
@@ -137,7 +138,11 @@ Result<void> Run::open() {
     resumed = done_;
     say(fmt::format("resumed after step {}", done_));
   } else {
-    if (!train.init_from.empty()) {
+    if (train.init_from.ends_with(".gguf")) {
+      BITMAR_TRY(const BitmarModel deployed, load_exported_model(train.init_from));
+      BITMAR_TRY_VOID(learner_.initialise(deployed));
+      say(fmt::format("started from {}", train.init_from));
+    } else if (!train.init_from.empty()) {
       BITMAR_TRY(const Checkpoint checkpoint, open_checkpoint(train.init_from));
       BITMAR_TRY_VOID(learner_.initialise(checkpoint));
       say(fmt::format("started from {} (step {})", train.init_from, checkpoint.step));
