@@ -34,7 +34,7 @@ FIGURES = {"loss", "perplexity", "contrast", "cosine", "slot-activation", "slot-
 MEASURE = """<script>addEventListener('load', () => {
   const box = e => { const r = e.getBoundingClientRect(); return [r.left, r.right, r.width, r.height]; };
   const texts = [...document.querySelectorAll('svg text')].map(e => [e.textContent, ...box(e),
-      parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a]);
+      parseFloat(getComputedStyle(e).fontSize) * Math.hypot(e.getScreenCTM().a, e.getScreenCTM().b)]);
   parent.postMessage(JSON.stringify({
     inner: innerWidth, scroll: document.documentElement.scrollWidth, texts,
     figures: Object.fromEntries([...document.querySelectorAll('figure')].map(e => [e.id, box(e.querySelector('svg'))]))}), '*');
