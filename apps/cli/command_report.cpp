@@ -91,7 +91,8 @@ Result<std::string> write_figures(const std::string& output, const std::vector<r
 Result<void> run(const Options& options) {
   BITMAR_TRY(const report::TrainingLog log, report::read_training_log(options.runs));
   BITMAR_TRY(report::TrainingFigures made, report::training_figures(log));
-  report::ReportPage page{.title = title(log), .lead = lead(log), .figures = std::move(made.figures), .missing = std::move(made.missing)};
+  report::ReportPage page{
+      .title = title(log), .lead = lead(log), .figures = std::move(made.figures), .missing = std::move(made.missing)};
   BITMAR_TRY(page.tables, report::report_tables(log));
   if (!options.image.empty()) BITMAR_TRY_VOID(add_reading(options, page));
   BITMAR_TRY(const std::string folder, write_figures(options.output, page.figures));

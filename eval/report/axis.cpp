@@ -63,8 +63,8 @@ std::vector<Tick> labelled(const std::vector<double>& values, double distance) {
 std::vector<Tick> linear_ticks(Range range, double distance) {
   const double tolerance = 1e-6;
   std::vector<double> values;
-  for (double index = std::ceil(range.low / distance - tolerance); index * distance <= range.high + tolerance * distance;
-       ++index) {
+  for (double index = std::ceil(range.low / distance - tolerance);
+       index * distance <= range.high + tolerance * distance; ++index) {
     values.push_back(index * distance);
   }
   return labelled(values, distance);
@@ -125,9 +125,8 @@ Axis Axis::logarithmic(Range data, Range places, std::size_t ticks) {
 }
 
 double Axis::place(double value) const {
-  const double share = logarithmic_
-                           ? std::log(value / range_.low) / std::log(range_.high / range_.low)
-                           : (value - range_.low) / (range_.high - range_.low);
+  const double share = logarithmic_ ? std::log(value / range_.low) / std::log(range_.high / range_.low)
+                                    : (value - range_.low) / (range_.high - range_.low);
   return places_.low + share * (places_.high - places_.low);
 }
 

@@ -37,7 +37,8 @@ TEST(AxisTest, LinearTicksAreRound) {
   EXPECT_THAT(labels(loss), ElementsAre("2", "4", "6", "8", "10"));
   EXPECT_DOUBLE_EQ(loss.place(2), 200);
   EXPECT_DOUBLE_EQ(loss.place(10), 0);
-  EXPECT_THAT(labels(Axis::linear({-0.3, 4.1}, {0, 1}, 5, Ends::kRound)), ElementsAre("-1", "0", "1", "2", "3", "4", "5"));
+  EXPECT_THAT(labels(Axis::linear({-0.3, 4.1}, {0, 1}, 5, Ends::kRound)),
+              ElementsAre("-1", "0", "1", "2", "3", "4", "5"));
   EXPECT_THAT(labels(Axis::linear({0, 0.002}, {0, 1}, 4, Ends::kRound)),
               ElementsAre("0", "0.0005", "0.0010", "0.0015", "0.0020"));
   EXPECT_THAT(labels(Axis::linear({0, 2e-6}, {0, 1}, 2, Ends::kRound)), ElementsAre("0", "1e-6", "2e-6"));
@@ -128,7 +129,8 @@ TEST(LineChartTest, PathHasGapsAndDots) {
 }
 
 TEST(LineChartTest, PointsStandWhereTheAxesSay) {
-  LineChart chart{.x_label = "steps", .y_label = "loss", .lines = {{.name = "a", .points = {{0, 10}, {50, kNaN}, {100, 0}}}}};
+  LineChart chart{
+      .x_label = "steps", .y_label = "loss", .lines = {{.name = "a", .points = {{0, 10}, {50, kNaN}, {100, 0}}}}};
   const std::string drawn = draw(chart).elements;
   // From the left end at the top to the right end at the bottom, with a gap between: two dots.
   EXPECT_THAT(drawn, HasSubstr("d=\"M23.2 24h0M386 214h0\""));
@@ -145,17 +147,22 @@ TEST(LineChartTest, PointsStandWhereTheAxesSay) {
 TEST(LineChartTest, EverythingStaysInsideTheFigure) {
   LineChart chart{.x_label = "steps", .y_label = "loss", .stages = {{0, "first"}, {90, "a stage with a long name"}}};
   for (int i = 0; i < 12; ++i) {
-    chart.lines.push_back({.name = "a rather long name " + std::to_string(i), .points = {{0, 1.0 * i}, {100, 2.0 * i}}});
+    chart.lines.push_back(
+        {.name = "a rather long name " + std::to_string(i), .points = {{0, 1.0 * i}, {100, 2.0 * i}}});
   }
   const Drawing drawing = draw(chart);
   EXPECT_EQ(drawing.width, kFigureWidth);
   EXPECT_THAT(drawing.elements, HasSubstr("text-anchor=\"end\" stroke=\"#fff\""));  // the long name, left of its line
-  EXPECT_GT(drawing.height, 250 + 5 * 18);  // two names in a row
+  EXPECT_GT(drawing.height, 250 + 5 * 18);                                          // two names in a row
 }
 
 HeatMap small_map() {
-  return {.x_label = "steps", .y_label = "slot", .value_label = "usage", .column_edges = {0, 1, 4},
-          .columns = {{0.0, 0.5}, {1.0, kNaN}}, .limits = {0, 1}};
+  return {.x_label = "steps",
+          .y_label = "slot",
+          .value_label = "usage",
+          .column_edges = {0, 1, 4},
+          .columns = {{0.0, 0.5}, {1.0, kNaN}},
+          .limits = {0, 1}};
 }
 
 TEST(HeatMapTest, PixelsShowTheCells) {
@@ -233,7 +240,8 @@ TEST(SvgTest, Base64) {  // RFC 4648, section 10
 TEST(SvgTest, InlinePicturesNameNoNetwork) {
   const Drawing drawing{10, 20, "<g/>"};
   EXPECT_THAT(inline_svg(drawing, "id", "A title", "What is seen"), Not(HasSubstr("http")));
-  EXPECT_THAT(inline_svg(drawing, "id", "A title", "What is seen"), HasSubstr("aria-labelledby=\"id-title id-description\""));
+  EXPECT_THAT(inline_svg(drawing, "id", "A title", "What is seen"),
+              HasSubstr("aria-labelledby=\"id-title id-description\""));
   EXPECT_THAT(svg_file(drawing, "id", "A title", "What is seen"), HasSubstr("xmlns="));
 }
 

@@ -84,8 +84,8 @@ Result<double> draw_colour_bar(const HeatMap& map, double top, SvgCanvas& canvas
   }
   BITMAR_TRY(const std::string png, encode_png(pixels, 1, pixels_wide, 3));
   canvas.picture(places.low, top, kBarWidth, kBarHeight, png);
-  const Axis axis = map.logarithmic ? Axis::logarithmic(map.limits, places, 4)
-                                    : Axis::linear(map.limits, places, 3, Ends::kAsGiven);
+  const Axis axis =
+      map.logarithmic ? Axis::logarithmic(map.limits, places, 4) : Axis::linear(map.limits, places, 3, Ends::kAsGiven);
   for (const Tick& tick : axis.ticks()) {
     if (tick.value < map.limits.low || tick.value > map.limits.high) continue;  // in the margins of a logarithmic axis
     const double share = heat_share(map, tick.value);
@@ -126,7 +126,8 @@ Colour heat_colour(double share) {
   const auto stop = std::min(static_cast<std::size_t>(place), kStops.size() - 2);
   const double part = place - static_cast<double>(stop);
   const auto mix = [&](std::size_t channel) {
-    return static_cast<std::uint8_t>(std::lround((1 - part) * kStops[stop][channel] + part * kStops[stop + 1][channel]));
+    return static_cast<std::uint8_t>(
+        std::lround((1 - part) * kStops[stop][channel] + part * kStops[stop + 1][channel]));
   };
   return {mix(0), mix(1), mix(2)};
 }
@@ -174,8 +175,8 @@ Result<Drawing> draw(const HeatMap& map) {
   const double height = named ? kNamedRow * rows : kNumberedHeight;
   const Axis numbers = Axis::linear({0, rows}, {kTopMargin + height, kTopMargin}, 5, Ends::kAsGiven);
   const double left = named ? widest(map.row_names, kSmallText) : label_width(numbers.ticks());
-  const PlotArea area{.left = left + 12, .right = kFigureWidth - kRightMargin, .top = kTopMargin,
-                      .bottom = kTopMargin + height};
+  const PlotArea area{
+      .left = left + 12, .right = kFigureWidth - kRightMargin, .top = kTopMargin, .bottom = kTopMargin + height};
   SvgCanvas canvas;
   // No coarser than the cells, so that every row has its pixels.
   const auto wide = static_cast<std::uint32_t>(std::lround(kPixelsPerUnit * (area.right - area.left)));
@@ -188,9 +189,9 @@ Result<Drawing> draw(const HeatMap& map) {
     canvas.text(4, area.top - 11, map.y_label, {.size = kText});
     bottom = draw_column_names(map, area, canvas);
   } else {
-    draw_x_ticks(Axis::linear({map.column_edges.front(), map.column_edges.back()}, {area.left, area.right}, 5,
-                              Ends::kAsGiven),
-                 area, canvas);
+    draw_x_ticks(
+        Axis::linear({map.column_edges.front(), map.column_edges.back()}, {area.left, area.right}, 5, Ends::kAsGiven),
+        area, canvas);
     draw_labels(map.x_label, map.y_label, area, canvas);
   }
   if (named) {

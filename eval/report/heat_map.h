@@ -1,5 +1,5 @@
-// A matrix as colours, with axes and a colour bar. The colours are viridis: their lightness rises with the value, so they
-// are read with any colour vision, and in print.
+// A matrix as colours, with axes and a colour bar. The colours are viridis: their lightness rises with the value, so
+// they are read with any colour vision, and in print.
 #pragma once
 
 #include <cstdint>

@@ -111,9 +111,12 @@ Drawing draw(const LineChart& chart) {
   const Range vertical{kTopMargin + kPlotHeight, kTopMargin};
   const Axis y = chart.logarithmic ? Axis::logarithmic(*limits.y, vertical, 5)
                                    : Axis::linear(*limits.y, vertical, 5, Ends::kRound);
-  const PlotArea area{.left = label_width(y.ticks()) + 10, .right = kFigureWidth - kRightMargin, .top = kTopMargin,
+  const PlotArea area{.left = label_width(y.ticks()) + 10,
+                      .right = kFigureWidth - kRightMargin,
+                      .top = kTopMargin,
                       .bottom = kTopMargin + kPlotHeight};
-  const Axis x = Axis::linear({std::min(0.0, limits.x->low), limits.x->high}, {area.left, area.right}, 5, Ends::kAsGiven);
+  const Axis x =
+      Axis::linear({std::min(0.0, limits.x->low), limits.x->high}, {area.left, area.right}, 5, Ends::kAsGiven);
 
   SvgCanvas canvas;
   draw_grid(x, y, area, canvas);

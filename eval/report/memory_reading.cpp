@@ -103,16 +103,17 @@ Result<Figure> reading_figure(const MemoryReading& reading) {
   for (const WordReading& word : reading.words) {
     map.row_names.push_back(word.word);
     const auto most = std::ranges::max_element(word.attention);
-    description += fmt::format(" “{}” reads slot {} most ({}).", word.word, most - word.attention.begin(),
-                               format_value(*most));
+    description +=
+        fmt::format(" “{}” reads slot {} most ({}).", word.word, most - word.attention.begin(), format_value(*most));
   }
   BITMAR_TRY(Drawing drawing, draw(map));
-  return Figure{"read-attention", "What each word reads from the memory",
-                fmt::format("“{}” The {} slots of {} that are read most, in the order of their numbers; they have {:.1f} % of "
-                            "the attention, an even reading would give them {:.1f} %.",
-                            reading.caption, slots.size(), mean.size(), 100 * shown,
-                            100.0 * static_cast<double>(slots.size()) / static_cast<double>(mean.size())),
-                std::move(description), std::move(drawing)};
+  return Figure{
+      "read-attention", "What each word reads from the memory",
+      fmt::format("“{}” The {} slots of {} that are read most, in the order of their numbers; they have {:.1f} % of "
+                  "the attention, an even reading would give them {:.1f} %.",
+                  reading.caption, slots.size(), mean.size(), 100 * shown,
+                  100.0 * static_cast<double>(slots.size()) / static_cast<double>(mean.size())),
+      std::move(description), std::move(drawing)};
 }
 
 }  // namespace bitmar::report

@@ -96,7 +96,8 @@ Result<std::vector<ReportTable>> report_tables(const TrainingLog& log) {
 std::string report_page(const ReportPage& page) {
   std::string html = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{0}</title>\n<style>{1}</style>\n"
+      "<meta name=\"viewport\" content=\"width=device-width, "
+      "initial-scale=1\">\n<title>{0}</title>\n<style>{1}</style>\n"
       "</head>\n<body>\n<h1>{0}</h1>\n<p>{2}</p>\n<main>\n",
       escape(page.title), kStyle, escape(page.lead));
   for (const Figure& figure : page.figures) {

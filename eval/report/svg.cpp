@@ -35,13 +35,27 @@ std::string escape(std::string_view text) {
   for (const char character : text) {
     const auto byte = static_cast<unsigned char>(character);
     switch (character) {
-      case '&': escaped += "&amp;"; break;
-      case '<': escaped += "&lt;"; break;
-      case '>': escaped += "&gt;"; break;
-      case '"': escaped += "&quot;"; break;
-      case '\'': escaped += "&#39;"; break;
-      case '\n': escaped += '\n'; break;
-      case '\t': escaped += ' '; break;
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      case '\'':
+        escaped += "&#39;";
+        break;
+      case '\n':
+        escaped += '\n';
+        break;
+      case '\t':
+        escaped += ' ';
+        break;
       default:
         if (byte < 0x20 || byte == 0x7f) break;
         escaped += byte >= 0x80 && !valid ? '?' : character;

@@ -11,8 +11,8 @@
 
 namespace bitmar::report {
 
-// Text for XML and HTML, in content and in quoted attributes: markup escaped, control characters dropped, bytes that are
-// not UTF-8 replaced by question marks.
+// Text for XML and HTML, in content and in quoted attributes: markup escaped, control characters dropped, bytes that
+// are not UTF-8 replaced by question marks.
 [[nodiscard]] std::string escape(std::string_view text);
 
 // Characters of UTF-8 text.

@@ -21,7 +21,7 @@ constexpr const char* kSteps = "steps";
 constexpr std::string_view kZeros = "zeros/";
 constexpr double kGap = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t kSmoothedPart = 30;  // a smoothed point covers this part of a line's points
-constexpr std::size_t kPlainPoints = 30;  // lines of fewer points are not smoothed
+constexpr std::size_t kPlainPoints = 30;   // lines of fewer points are not smoothed
 
 // Which scalars make a line: one tag, or every tag with a prefix and a suffix around the line's name.
 struct Source {
@@ -41,8 +41,7 @@ struct LineFigure {
 };
 
 ChartLine make_line(std::string name, std::span<const Point> points, const Source& source, bool smoothed) {
-  ChartLine line{.name = std::move(name), .points = {points.begin(), points.end()},
-                 .emphasised = source.emphasised};
+  ChartLine line{.name = std::move(name), .points = {points.begin(), points.end()}, .emphasised = source.emphasised};
   if (smoothed && points.size() > kPlainPoints) {
     line.behind = std::move(line.points);
     line.points = smooth(points, std::max<std::size_t>(1, points.size() / kSmoothedPart / 2));
@@ -81,8 +80,12 @@ std::vector<ChartMark> intervention_marks(const TrainingLog& log) {
 
 void add_line_figure(const LineFigure& wanted, std::vector<ChartLine> lines, const TrainingLog& log,
                      TrainingFigures& made) {
-  LineChart chart{.x_label = kSteps, .y_label = std::string(wanted.y_label), .logarithmic = wanted.logarithmic,
-                  .from_zero = wanted.from_zero, .lines = std::move(lines), .stages = stage_marks(log),
+  LineChart chart{.x_label = kSteps,
+                  .y_label = std::string(wanted.y_label),
+                  .logarithmic = wanted.logarithmic,
+                  .from_zero = wanted.from_zero,
+                  .lines = std::move(lines),
+                  .stages = stage_marks(log),
                   .event_label = "the controller intervened"};
   if (!has_points(chart)) {
     made.missing.emplace_back(wanted.title);
@@ -110,7 +113,8 @@ std::vector<ChartLine> zeros_lines(const TrainingLog& log) {
   constexpr Source kOverall{.name = "overall", .emphasised = true};
   std::vector<ChartLine> lines;
   for (const char* tag : {"zeros/overall", "quantization/zero_fraction"}) {
-    if (const auto points = log.scalar(tag); !points.empty()) lines.push_back(make_line("overall", points, kOverall, false));
+    if (const auto points = log.scalar(tag); !points.empty())
+      lines.push_back(make_line("overall", points, kOverall, false));
   }
   struct Sum {
     double zeros = 0;
@@ -163,7 +167,10 @@ Result<void> add_zeros_map(const TrainingLog& log, TrainingFigures& made) {
     made.missing.emplace_back(kTitle);
     return {};
   }
-  HeatMap map{.x_label = kSteps, .y_label = "matrix", .value_label = "fraction of zeros", .row_names = names,
+  HeatMap map{.x_label = kSteps,
+              .y_label = "matrix",
+              .value_label = "fraction of zeros",
+              .row_names = names,
               .limits = *limits};
   std::vector<double> steps;
   for (const auto& [step, column] : columns) {
@@ -177,8 +184,8 @@ Result<void> add_zeros_map(const TrainingLog& log, TrainingFigures& made) {
     description += fmt::format("{} {} {}", row == 0 ? "" : ",", names[row], format_value(map.columns.back()[row]));
   }
   BITMAR_TRY(Drawing drawing, draw(map));
-  made.figures.push_back({"zeros-by-matrix", kTitle, "Each row is a ternary matrix.", description + ".",
-                          std::move(drawing)});
+  made.figures.push_back(
+      {"zeros-by-matrix", kTitle, "Each row is a ternary matrix.", description + ".", std::move(drawing)});
   return {};
 }
 
@@ -193,8 +200,10 @@ struct SlotFigure {
 };
 
 constexpr SlotFigure kSlotFigures[] = {
-    {"memory/slot_activation", "slot-activation", "Slot activation (the paper's Figure 2)", "times an even reading (log)",
-     "How much of the read attention each slot has, averaged over a batch, as a multiple of the share 1/K that all K slots "
+    {"memory/slot_activation", "slot-activation", "Slot activation (the paper's Figure 2)",
+     "times an even reading (log)",
+     "How much of the read attention each slot has, averaged over a batch, as a multiple of the share 1/K that all K "
+     "slots "
      "would have of an even reading.",
      true},
     {"memory/slot_usage", "slot-usage", "Slot usage", "usage",
@@ -207,17 +216,16 @@ std::string describe(const HeatMap& map, std::span<const Frame> frames, const ch
   std::vector<double> sorted;
   std::ranges::copy_if(last, std::back_inserter(sorted), [](double value) { return !std::isnan(value); });
   std::ranges::sort(sorted);
-  std::string text =
-      fmt::format("{} slots at {} moments from step {} to {}.", row_count(map), frames.size(),
-                  format_value(frames.front().step), format_value(frames.back().step));
+  std::string text = fmt::format("{} slots at {} moments from step {} to {}.", row_count(map), frames.size(),
+                                 format_value(frames.front().step), format_value(frames.back().step));
   if (sorted.empty()) return text;
   return text + fmt::format(" At the last, slot {} has the most: {} {}; the median slot has {}.", most - last.begin(),
                             format_value(*most), values, format_value(sorted[sorted.size() / 2]));
 }
 
 Result<void> add_slot_figure(const SlotFigure& wanted, std::span<const Frame> frames, TrainingFigures& made) {
-  HeatMap map{.x_label = kSteps, .y_label = "memory slot", .value_label = wanted.value_label,
-              .logarithmic = wanted.relative};
+  HeatMap map{
+      .x_label = kSteps, .y_label = "memory slot", .value_label = wanted.value_label, .logarithmic = wanted.relative};
   std::vector<double> steps;
   std::vector<double> all;
   for (const Frame& frame : frames) {
@@ -284,8 +292,7 @@ std::vector<LineFigure> learning_figures() {
        .title = "Validation scores",
        .y_label = "score",
        .caption = "",
-       .sources = {{.prefix = "validation/accuracy", .name = "accuracy"},
-                   {.prefix = "validation/f1", .name = "F1"}}},
+       .sources = {{.prefix = "validation/accuracy", .name = "accuracy"}, {.prefix = "validation/f1", .name = "F1"}}},
   };
 }
 
@@ -294,8 +301,9 @@ std::vector<LineFigure> memory_figures() {
       {.id = "effective-slots",
        .title = "Effective memory slots",
        .y_label = "slots",
-       .caption = "The exponential of the entropy of the mean read attention: so many slots, read evenly, have the same "
-                  "entropy.",
+       .caption =
+           "The exponential of the entropy of the mean read attention: so many slots, read evenly, have the same "
+           "entropy.",
        .sources = {{.prefix = "memory/effective_slots", .name = "effective slots"}},
        .from_zero = true},
       {.id = "usage-entropy",
@@ -322,9 +330,7 @@ LineFigure learning_rate_figure() {
 
 Result<TrainingFigures> training_figures(const TrainingLog& log) {
   TrainingFigures made;
-  const auto add = [&](const LineFigure& figure) {
-    add_line_figure(figure, make_lines(log, figure), log, made);
-  };
+  const auto add = [&](const LineFigure& figure) { add_line_figure(figure, make_lines(log, figure), log, made); };
   for (const LineFigure& figure : learning_figures()) add(figure);
   BITMAR_TRY_VOID(add_slot_figures(log, made));
   for (const LineFigure& figure : memory_figures()) add(figure);

@@ -1,5 +1,5 @@
-// The figures of a training run, from its log: loss, perplexity by domain, alignment of image and text, what the memory's
-// slots do (the paper's Figure 2), how ternary the weights become (its Figure 3), learning rate.
+// The figures of a training run, from its log: loss, perplexity by domain, alignment of image and text, what the
+// memory's slots do (the paper's Figure 2), how ternary the weights become (its Figure 3), learning rate.
 //
 //   BITMAR_TRY(const TrainingFigures made, training_figures(log));
 #pragma once

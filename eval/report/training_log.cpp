@@ -79,9 +79,8 @@ class StageReader {
 
  private:
   static bool is_vector(const json& value) {
-    return value.is_array() && std::ranges::all_of(value, [](const json& number) {
-             return number.is_number() || number.is_null();
-           });
+    return value.is_array() &&
+           std::ranges::all_of(value, [](const json& number) { return number.is_number() || number.is_null(); });
   }
 
   // The first value of a later stage leaves a gap to the stage before.
@@ -109,7 +108,7 @@ std::span<const Frame> TrainingLog::vector(std::string_view tag) const {
 }
 
 std::vector<std::pair<std::string, std::span<const Point>>> TrainingLog::scalars_of(std::string_view prefix,
-                                                                                   std::string_view suffix) const {
+                                                                                    std::string_view suffix) const {
   std::vector<std::pair<std::string, std::span<const Point>>> found;
   for (const auto& [tag, series] : scalars) {
     if (tag.size() <= prefix.size() + suffix.size() || !tag.starts_with(prefix) || !tag.ends_with(suffix)) continue;

@@ -42,10 +42,11 @@ std::vector<double> steps_of(std::span<const Point> points) {
 }
 
 TEST_F(TrainingLogTest, ScalarsVectorsAndTexts) {
-  const auto log = read({write_run("a",
-                                   "{\"step\": 1, \"time\": 100.5, \"loss\": 3.5, \"controller\": \"freeze\"}\n"
-                                   "{\"step\": 2, \"time\": 101, \"loss\": null, \"slots\": [0.25, null, 0.5]}\n"
-                                   "{\"step\": 4, \"time\": 103, \"loss\": 3, \"zeros/a\": 0.4, \"zeros/b.c\": 0.3}\n")});
+  const auto log =
+      read({write_run("a",
+                      "{\"step\": 1, \"time\": 100.5, \"loss\": 3.5, \"controller\": \"freeze\"}\n"
+                      "{\"step\": 2, \"time\": 101, \"loss\": null, \"slots\": [0.25, null, 0.5]}\n"
+                      "{\"step\": 4, \"time\": 103, \"loss\": 3, \"zeros/a\": 0.4, \"zeros/b.c\": 0.3}\n")});
   ASSERT_TRUE(log) << log.error().message;
   EXPECT_THAT(steps_of(log->scalar("loss")), ElementsAre(1, 2, 4));
   EXPECT_TRUE(log->scalar("loss")[1].is_gap());
@@ -117,8 +118,8 @@ TEST_F(TrainingLogTest, TablesHaveSettingsAndLastValues) {
   const std::string config =
       "[train]\nsteps = 20\nautocast = \"bf16\"\n[model]\nwidth = 16\n"
       "[[data.train]]\nname = \"photos\"\nsources = [\"a\", \"b\"]\nrows = 6\n";
-  const auto log = read({write_run("a", "{\"step\": 1, \"loss/<lm>\": 3.5, \"scale/x\": 1}\n{\"step\": 2, \"loss/<lm>\": null}\n",
-                                   config)});
+  const auto log = read({write_run(
+      "a", "{\"step\": 1, \"loss/<lm>\": 3.5, \"scale/x\": 1}\n{\"step\": 2, \"loss/<lm>\": null}\n", config)});
   ASSERT_TRUE(log) << log.error().message;
   const auto tables = report_tables(*log);
   ASSERT_TRUE(tables) << tables.error().message;
@@ -143,11 +144,12 @@ TEST_F(TrainingLogTest, TablesHaveSettingsAndLastValues) {
 }
 
 TEST_F(TrainingLogTest, FiguresOfWhatIsThere) {
-  const auto log = read({write_run("a",
-                                   "{\"step\": 1, \"loss/language\": 5, \"memory/slot_activation\": [0.9, 0.1, 0, 0]}\n"
-                                   "{\"step\": 2, \"loss/language\": 4, \"memory/slot_activation\": [0.1, 0.7, 0.2, 0], "
-                                   "\"zeros/overall\": 0.4, \"zeros/decoder.layers.0.ffn.up\": 0.5, "
-                                   "\"zeros/decoder.layers.1.attention.key\": 0.3, \"zeros/output\": 0.25}\n")});
+  const auto log =
+      read({write_run("a",
+                      "{\"step\": 1, \"loss/language\": 5, \"memory/slot_activation\": [0.9, 0.1, 0, 0]}\n"
+                      "{\"step\": 2, \"loss/language\": 4, \"memory/slot_activation\": [0.1, 0.7, 0.2, 0], "
+                      "\"zeros/overall\": 0.4, \"zeros/decoder.layers.0.ffn.up\": 0.5, "
+                      "\"zeros/decoder.layers.1.attention.key\": 0.3, \"zeros/output\": 0.25}\n")});
   ASSERT_TRUE(log) << log.error().message;
   const auto made = training_figures(*log);
   ASSERT_TRUE(made) << made.error().message;

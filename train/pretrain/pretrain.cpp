@@ -106,8 +106,9 @@ class Run {
   std::uint64_t tokens_ = 0;        // predicted tokens, of the whole run
   std::uint64_t first_tokens_ = 0;  // of them before this process
   double rate_ = 0;                 // of the last step
-  std::map<std::uint32_t, StreamLoss> stream_losses_;  // of the last step, by the stream's index
   double flops_ = 0;
+  // Of the last step, by the stream's index.
+  std::map<std::uint32_t, StreamLoss> stream_losses_;
   bool diagnose_now_ = false;
   Clock::time_point window_start_ = Clock::now();
   std::uint64_t window_tokens_ = 0;
