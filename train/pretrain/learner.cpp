@@ -1,8 +1,11 @@
 #include "pretrain/learner.h"
 
 #include <cmath>
+#include <span>
 #include <utility>
+#include <vector>
 
+#include "nn/tensor_spans.h"
 #include "objective/ternary_vocabulary_loss.h"
 #include "pretrain/autocast.h"
 #include "pretrain/diagnostics.h"
@@ -55,7 +58,7 @@ torch::Tensor Learner::language_loss(const torch::Tensor& hidden, const BatchTen
     return ternary_vocabulary_loss(real, head->weight, head->scale, batch.targets,
                                    {.column_offsets = {}, .chunk_tokens = chunk}, head->gradient_products);
   }
-  Random random(settings_.train.seed * 0x9E3779B97F4A7C15u + draws_);
+  Random random(batch_seed());
   const SampledColumns columns = sampler_->draw(batch.targets.cpu(), random);
   head_rows_ = columns.rows.to(device_);
   head_values_ = head->weight.detach().index_select(0, head_rows_).requires_grad_();
@@ -66,15 +69,14 @@ torch::Tensor Learner::language_loss(const torch::Tensor& hidden, const BatchTen
 
 void Learner::collect_head_rows() {
   if (!head_rows_.defined()) return;
-  const auto gradient = head_values_.grad();
-  head_square_ += gradient.square().sum().item<double>();
-  optimizer_.add_row_gradient(kHeadWeight, head_rows_, gradient);
+  optimizer_.add_row_gradient(kHeadWeight, head_rows_, head_values_.grad());
   head_rows_.reset();
   head_values_.reset();
 }
 
-double Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
+void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
   model_->train();
+  torch::manual_seed(batch_seed());  // dropout
   const auto& objective = settings_.objective;
   torch::Tensor total;
   ModelOutput output;
@@ -102,20 +104,76 @@ double Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
   }
   const auto loss = language.item<double>();
   sums_.language += loss;
+  if (sums_.streams.size() <= batch.stream) sums_.streams.resize(batch.stream + 1);
+  sums_.streams[batch.stream].language += loss;
+  ++sums_.streams[batch.stream].batches;
   sums_.total += total.item<double>();
   sums_.tokens += batch.targets.size(0);
   ++batches_;
   ++draws_;
-  flops_ = step_flops(settings_.model,
-                      {.positions = batch.input.tokens.numel(),
-                       .length = batch.input.tokens.size(2),
-                       .images = output.vision.defined() ? output.vision.size(0) : 0,
-                       .patches = output.vision.defined() ? output.vision.size(1) : 0,
-                       .targets = batch.targets.size(0),
-                       .columns = head_rows_.defined() ? head_rows_.size(0) : model_->output()->weight.size(0)});
+  sums_.flops +=
+      step_flops(settings_.model,
+                 {.positions = batch.input.tokens.numel(),
+                  .length = batch.input.tokens.size(2),
+                  .images = output.vision.defined() ? output.vision.size(0) : 0,
+                  .patches = output.vision.defined() ? output.vision.size(1) : 0,
+                  .targets = batch.targets.size(0),
+                  .columns = head_rows_.defined() ? head_rows_.size(0) : model_->output()->weight.size(0)});
   (total * (scaler_.scale() / settings_.train.accumulation)).backward();
   collect_head_rows();
-  return loss;
+  optimizer_.collect_row_gradients();
+}
+
+void Learner::exchange(Communicator& communicator) {
+  if (communicator.size() == 1) return;
+  const torch::Tensor marks = optimizer_.gradient_marks();
+  communicator.maximum(mutable_values<std::uint8_t>(marks));
+
+  // One message: gradients, and the memory's next state.
+  const torch::Tensor gradients = optimizer_.pack_gradients(marks);
+  std::vector<torch::Tensor> parts = {gradients};
+  if (model_->memory()) {
+    if (!next_slots_.defined()) next_slots_ = torch::zeros_like(model_->memory()->slots());
+    if (!next_usage_.defined()) next_usage_ = torch::zeros_like(model_->memory()->usage());
+    parts.insert(parts.end(), {next_slots_.flatten().cpu(), next_usage_.cpu()});
+  }
+  const torch::Tensor message = torch::cat(parts);
+  communicator.sum(mutable_values<float>(message));
+  optimizer_.unpack_gradients(marks, message.narrow(0, 0, gradients.numel()));
+  if (model_->memory()) {
+    const auto memory = message.narrow(0, gradients.numel(), next_slots_.numel() + next_usage_.numel());
+    next_slots_ = memory.narrow(0, 0, next_slots_.numel()).view_as(next_slots_).to(device_);
+    next_usage_ = memory.narrow(0, next_slots_.numel(), next_usage_.numel()).to(device_);
+  }
+
+  std::vector<double> sums = {sums_.language,
+                              sums_.contrast,
+                              sums_.consistency,
+                              sums_.total,
+                              sums_.flops,
+                              cosine_sum_,
+                              static_cast<double>(sums_.tokens),
+                              static_cast<double>(batches_),
+                              static_cast<double>(paired_batches_)};
+  const std::size_t first_stream = sums.size();
+  sums_.streams.resize(settings_.data.train.size());
+  for (const StreamLoss& stream : sums_.streams) {
+    sums.insert(sums.end(), {stream.language, static_cast<double>(stream.batches)});
+  }
+  communicator.sum(std::span<double>(sums));
+  sums_.language = sums[0];
+  sums_.contrast = sums[1];
+  sums_.consistency = sums[2];
+  sums_.total = sums[3];
+  sums_.flops = sums[4];
+  cosine_sum_ = sums[5];
+  sums_.tokens = static_cast<std::int64_t>(sums[6]);
+  batches_ = static_cast<std::uint32_t>(sums[7]);
+  paired_batches_ = static_cast<std::uint32_t>(sums[8]);
+  for (std::size_t i = 0; i < sums_.streams.size(); ++i) {
+    const double* const sum = &sums[first_stream + 2 * i];
+    sums_.streams[i] = {sum[0], static_cast<std::uint32_t>(sum[1])};
+  }
 }
 
 void Learner::commit_memory() {
@@ -141,29 +199,28 @@ StepOutcome Learner::apply(double learning_rate) {
   outcome.language /= batches;
   outcome.total /= batches;
   outcome.consistency /= batches;
+  for (StreamLoss& stream : outcome.streams) {
+    if (stream.batches > 0) stream.language /= stream.batches;
+  }
   if (paired_batches_ > 0) {
     outcome.contrast /= paired_batches_;
     outcome.cosine = cosine_sum_ / paired_batches_;
   }
   sums_ = {};
   batches_ = paired_batches_ = 0;
-  cosine_sum_ = head_square_ = 0;
+  cosine_sum_ = 0;
   next_slots_.reset();
   next_usage_.reset();
   return outcome;
 }
 
-std::map<std::string, double> Learner::gradient_norms() const {
-  std::map<std::string, double> squares;
-  for (const auto& item : model_->named_parameters()) {
-    auto gradient = item.value().grad();
-    if (!gradient.defined()) continue;
-    if (gradient.is_sparse()) gradient = gradient.coalesce().values();
-    squares[part_name(item.key())] += gradient.square().sum().item<double>();
+std::map<std::string, double> Learner::gradient_norms() {
+  std::map<std::string, double> norms;
+  for (const auto& [name, norm] : optimizer_.gradient_norms()) {
+    double& part = norms[part_name(name)];
+    part = std::hypot(part, norm / scaler_.scale());
   }
-  squares["output"] += head_square_;
-  for (auto& [part, square] : squares) square = std::sqrt(square) / scaler_.scale();
-  return squares;
+  return norms;
 }
 
 void save_module(const torch::nn::Module& module, Checkpoint& checkpoint, const std::string& prefix) {
