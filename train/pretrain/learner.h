@@ -38,10 +38,10 @@ struct StepOutcome {
   double consistency = 0;  // L_mem
   double total = 0;        // what the gradient is of
   std::optional<double> cosine;
-  double gradient_norm = 0;  // before clipping
-  bool applied = false;      // false: the gradients were not finite and the step was skipped
-  std::int64_t tokens = 0;   // predicted tokens
-  double flops = 0;          // floating-point operations of the matrix products, in all
+  double gradient_norm = 0;         // before clipping
+  bool applied = false;             // false: the gradients were not finite and the step was skipped
+  std::int64_t tokens = 0;          // predicted tokens
+  double flops = 0;                 // floating-point operations of the matrix products, in all
   std::vector<StreamLoss> streams;  // of settings.data.train, in its order
 };
 
