@@ -36,12 +36,6 @@ struct Options {
   bool speed = true;
 };
 
-Result<void> write_text(const std::string& path, const std::string& text) {
-  BITMAR_TRY(AtomicFile file, AtomicFile::create(path));
-  BITMAR_TRY_VOID(file.write(std::as_bytes(std::span(text))));
-  return file.commit();
-}
-
 // Each memory mode keeps its predictions in a folder of its own.
 Result<std::vector<TaskResult>> run_tasks(const Options& options, std::span<const Task> chosen, bool memory) {
   std::vector<TaskResult> results;
@@ -148,8 +142,8 @@ Result<void> reproduce(Options options) {
     BITMAR_TRY(run.speed, measure_speed(options, model));
   }
   const std::uint64_t seed = options.context.seed;
-  BITMAR_TRY_VOID(write_text(options.output + "/results.json", to_json(run, seed).dump(2) + "\n"));
-  BITMAR_TRY_VOID(write_text(options.output + "/results.md", result_page(run, seed)));
+  BITMAR_TRY_VOID(write_text_file(options.output + "/results.json", to_json(run, seed).dump(2) + "\n"));
+  BITMAR_TRY_VOID(write_text_file(options.output + "/results.md", result_page(run, seed)));
   fmt::print("{0}/results.json, {0}/results.md\n", options.output);
   return {};
 }

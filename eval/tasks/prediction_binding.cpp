@@ -34,10 +34,7 @@ std::string path_of(const std::string& folder, const PredictionBinding& binding)
 }  // namespace
 
 Result<void> write_binding(const std::string& folder, const PredictionBinding& binding) {
-  const std::string text = to_json(binding).dump(2) + "\n";
-  BITMAR_TRY(AtomicFile file, AtomicFile::create(path_of(folder, binding)));
-  BITMAR_TRY_VOID(file.write(std::as_bytes(std::span(text))));
-  return file.commit();
+  return write_text_file(path_of(folder, binding), to_json(binding).dump(2) + "\n");
 }
 
 Result<void> check_binding(const std::string& folder, const PredictionBinding& binding) {

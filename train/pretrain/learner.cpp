@@ -1,6 +1,5 @@
 #include "pretrain/learner.h"
 
-#include <array>
 #include <cmath>
 #include <span>
 #include <utility>
@@ -110,7 +109,11 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
     next_slots_ = next_slots_.defined() ? next_slots_ + slots : slots;
     next_usage_ = next_usage_.defined() ? next_usage_ + output.memory.next_usage : output.memory.next_usage;
   }
-  sums_.language += language.item<double>();
+  const auto loss = language.item<double>();
+  sums_.language += loss;
+  if (sums_.streams.size() <= batch.stream) sums_.streams.resize(batch.stream + 1);
+  sums_.streams[batch.stream].language += loss;
+  ++sums_.streams[batch.stream].batches;
   sums_.total += total.item<double>();
   sums_.tokens += batch.targets.size(0);
   ++batches_;
@@ -152,15 +155,20 @@ void Learner::exchange(Communicator& communicator) {
     next_usage_ = memory.narrow(0, next_slots_.numel(), next_usage_.numel()).to(device_);
   }
 
-  std::array<double, 9> sums = {sums_.language,
-                                sums_.contrast,
-                                sums_.consistency,
-                                sums_.total,
-                                sums_.flops,
-                                cosine_sum_,
-                                static_cast<double>(sums_.tokens),
-                                static_cast<double>(batches_),
-                                static_cast<double>(paired_batches_)};
+  std::vector<double> sums = {sums_.language,
+                              sums_.contrast,
+                              sums_.consistency,
+                              sums_.total,
+                              sums_.flops,
+                              cosine_sum_,
+                              static_cast<double>(sums_.tokens),
+                              static_cast<double>(batches_),
+                              static_cast<double>(paired_batches_)};
+  const std::size_t first_stream = sums.size();
+  sums_.streams.resize(settings_.data.train.size());
+  for (const StreamLoss& stream : sums_.streams) {
+    sums.insert(sums.end(), {stream.language, static_cast<double>(stream.batches)});
+  }
   communicator.sum(std::span<double>(sums));
   sums_.language = sums[0];
   sums_.contrast = sums[1];
@@ -171,6 +179,10 @@ void Learner::exchange(Communicator& communicator) {
   sums_.tokens = static_cast<std::int64_t>(sums[6]);
   batches_ = static_cast<std::uint32_t>(sums[7]);
   paired_batches_ = static_cast<std::uint32_t>(sums[8]);
+  for (std::size_t i = 0; i < sums_.streams.size(); ++i) {
+    const double* const sum = &sums[first_stream + 2 * i];
+    sums_.streams[i] = {sum[0], static_cast<std::uint32_t>(sum[1])};
+  }
 }
 
 void Learner::commit_memory() {
@@ -197,6 +209,9 @@ StepOutcome Learner::apply(double learning_rate) {
   outcome.language /= batches;
   outcome.total /= batches;
   outcome.consistency /= batches;
+  for (StreamLoss& stream : outcome.streams) {
+    if (stream.batches > 0) stream.language /= stream.batches;
+  }
   if (paired_batches_ > 0) {
     outcome.contrast /= paired_batches_;
     outcome.cosine = cosine_sum_ / paired_batches_;
