@@ -11,7 +11,8 @@ cd "$(dirname "$0")/.."
 unpack_libraries() {
   local packages=(libjpeg62-turbo libjpeg62-turbo-dev libpng16-16 libpng-dev zlib1g zlib1g-dev libwebp7 libwebpdemux2
                   libwebpmux3 libwebp-dev libpcre2-8-0 libpcre2-posix3 libpcre2-dev libfmt9 libfmt-dev libgtest-dev
-                  libgmock-dev nlohmann-json3-dev libcli11-dev)
+                  libgmock-dev nlohmann-json3-dev libcli11-dev libtomlplusplus3
+                  libtomlplusplus-dev)
   [ "$(cat "$2/.packages" 2>/dev/null)" = "${packages[*]}" ] && return
   echo "Unpacking the libraries for $1 in $2"
   rm -rf "$2"

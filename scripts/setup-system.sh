@@ -3,13 +3,12 @@
 set -euo pipefail
 
 packages=(cmake ninja-build g++ pkg-config libjpeg62-turbo-dev libpng-dev libwebp-dev libpcre2-dev libcli11-dev
-          libfmt-dev nlohmann-json3-dev)
+          libfmt-dev nlohmann-json3-dev libtomlplusplus-dev)
 case "${1:-build}" in
   build) ;;
   # Open MPI is for training on several machines, which it reaches by ssh; without it one process trains alone.
-  train) packages+=(libgtest-dev libgmock-dev libtomlplusplus-dev python3-venv libopenmpi-dev openmpi-bin
-                    openssh-client) ;;
-  test) packages+=(libgtest-dev libgmock-dev libbenchmark-dev libtomlplusplus-dev python3-venv) ;;
+  train) packages+=(libgtest-dev libgmock-dev python3-venv libopenmpi-dev openmpi-bin openssh-client) ;;
+  test) packages+=(libgtest-dev libgmock-dev libbenchmark-dev python3-venv chromium) ;;
   arm) packages+=(g++-aarch64-linux-gnu qemu-user-static) ;;
   riscv) packages+=(g++-riscv64-linux-gnu qemu-user-static googletest) ;;
   wasm) packages+=(python3-venv nodejs googletest) ;;

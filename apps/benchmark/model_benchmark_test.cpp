@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "apps/benchmark/window_benchmark.h"
 #include "tests/support/model_file.h"
 
 namespace bitmar {
@@ -103,6 +104,19 @@ TEST_F(ModelBenchmarkTest, NamesWhatIsWrong) {
   refused([](auto& chosen) { chosen.model = "nowhere.gguf"; }, "nowhere.gguf");
   refused([](auto& chosen) { chosen.photo = "nowhere.jpg"; }, "nowhere.jpg");
   refused([](auto& chosen) { chosen.engine.isa = "6502"; }, "6502");
+}
+
+TEST_F(ModelBenchmarkTest, WindowsAreComparedOnTheSameInput) {
+  const auto windows = compare_windows(options(SmallModel::kTower), 3, 40);
+  ASSERT_TRUE(windows) << windows.error().message;
+  EXPECT_EQ(windows->input_tokens, 40u);
+  EXPECT_EQ(windows->short_with_memory.window_tokens, 3u);
+  EXPECT_GT(windows->full_without_memory.window_tokens, 3u);
+  for (const WindowTimes& times : {windows->short_with_memory, windows->full_without_memory}) {
+    expect_times(times.read);
+    expect_times(times.decode);
+    EXPECT_GT(times.session_bytes, 0u);
+  }
 }
 
 }  // namespace

@@ -6,7 +6,9 @@
 #include <optional>
 
 #include "eval/captions/caption_evaluation.h"
+#include "eval/registry/registry.h"
 #include "eval_commands.h"
+#include "eval_tasks.h"
 #include "io/caption_readers.h"
 #include "model_options.h"
 #include "progress.h"
@@ -16,11 +18,14 @@ namespace {
 
 struct Options {
   ModelOptions model;
+  std::string data;
   std::string references;
   std::string format = "tsv";
   std::string list;
   std::string predictions;
   bool score_only = false;
+  std::string image_folder;
+  std::string features;
   bool json = false;
   CaptionRun run;
 };
@@ -42,7 +47,26 @@ void print_row(std::string_view name, const CaptionScores& scores) {
   fmt::print("{:>9.4f}{:>8.4f}{:>10}\n", scores.rouge_l, scores.cider, scores.distinct);
 }
 
+// Flickr8k's dev photos in `data`, as `bitmar eval all` measures them.
+Result<void> evaluate_task(const Options& options) {
+  if (!options.references.empty() || !options.image_folder.empty() || !options.features.empty()) {
+    return fail(ErrorCode::kInvalidArgument,
+                "eval captions: expected --data DIR, or --references FILE with photos, one of them");
+  }
+  BITMAR_TRY(const Task task, find_task("captions"));
+  TaskOptions run;
+  run.model = options.model;
+  run.json = options.json;
+  run.context.data = options.data;
+  run.context.predictions = options.predictions;
+  return evaluate_tasks(run, {&task, 1});
+}
+
 Result<void> evaluate(const Options& options) {
+  if (!options.data.empty()) return evaluate_task(options);
+  if (options.references.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "eval captions: expected --data DIR or --references FILE");
+  }
   BITMAR_TRY(const CaptionFormat format, parse_caption_format(options.format));
   BITMAR_TRY(const auto groups, read_captions(options.references, format));
   std::vector<std::string> names;
@@ -60,12 +84,16 @@ Result<void> evaluate(const Options& options) {
     }
     BITMAR_TRY(captions, read_predictions(options.predictions, photos));
   } else {
-    if (options.run.image_folder.empty() == options.run.features.empty()) {
+    if (options.image_folder.empty() == options.features.empty()) {
       return fail(ErrorCode::kInvalidArgument,
                   "eval captions: expected --images DIR or --features FILE.npy, one of them");
     }
     BITMAR_TRY(const auto engine, open_engine(options.model));
     CaptionRun run = options.run;
+    run.images = ImageSource::of_folder(options.image_folder);
+    if (!options.features.empty()) {
+      BITMAR_TRY(run.images, ImageSource::of_features(options.features, engine->config().vision_width));
+    }
     run.threads = options.model.threads;
     run.memory = !options.model.no_memory;
     Progress progress("photos", photos.size());
@@ -110,13 +138,15 @@ void add_eval_captions_command(CLI::App& eval, CommandAction& action) {
   CLI::App* captions = eval.add_subcommand("captions", "BLEU, ROUGE-L and CIDEr of captions");
   add_model_options(*captions, options->model);
   add_no_memory_option(*captions, options->model);
-  captions->add_option("--references", options->references, "the reference captions")->required();
+  captions->add_option("--data", options->data,
+                       "the folder with flickr8k/dev.txt, captions.tsv and images; --predictions is then a folder");
+  captions->add_option("--references", options->references, "the reference captions");
   captions
       ->add_option("--format", options->format,
                    "of the references: flickr-token, tsv, coco, cc3m, localized-narratives or jsonl")
       ->capture_default_str();
-  captions->add_option("--images", options->run.image_folder, "the folder of the photos");
-  captions->add_option("--features", options->run.features, "a .npy of features (bitmar features) instead of photos");
+  captions->add_option("--images", options->image_folder, "the folder of the photos");
+  captions->add_option("--features", options->features, "a .npy of features (bitmar features) instead of photos");
   captions->add_option("--list", options->list, "only the photos that this file names, one a line");
   captions->add_option("--beam", options->run.beam.width, "hypotheses of the beam search; 1 is greedy")
       ->check(CLI::Range(1, 64))
@@ -129,6 +159,7 @@ void add_eval_captions_command(CLI::App& eval, CommandAction& action) {
   captions->footer(
       "The row \"of other photos\" scores the same captions against the wrong photos: the level without looking.\n"
       "Examples:\n"
+      "  bitmar eval captions --data data\n"
       "  bitmar eval captions --images photos --references captions.tsv --list dev.txt --predictions out.json\n"
       "  bitmar eval captions --references captions_val2014.json --format coco --predictions out.json --score-only");
   captions->callback([options, &action] { action = [options] { return evaluate(*options); }; });

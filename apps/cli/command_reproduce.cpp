@@ -11,16 +11,22 @@
 #include <vector>
 
 #include "apps/benchmark/model_benchmark.h"
+#include "apps/benchmark/window_benchmark.h"
 #include "commands.h"
+#include "eval/registry/registry.h"
 #include "eval/results/evaluation_run.h"
-#include "eval/tasks/registry.h"
-#include "eval/tasks/task_files.h"
+#include "eval_tasks.h"
 #include "io/atomic_file.h"
 #include "model_options.h"
 #include "task_run.h"
 
 namespace bitmar::cli {
 namespace {
+
+// The comparison of attention windows.
+constexpr std::uint32_t kShortWindow = 64;
+constexpr std::size_t kLongInput = 4096;
+constexpr std::size_t kWindowRounds = 5;
 
 struct Options {
   ModelOptions model;
@@ -30,20 +36,10 @@ struct Options {
   bool speed = true;
 };
 
-Result<void> write_text(const std::string& path, const std::string& text) {
-  BITMAR_TRY(AtomicFile file, AtomicFile::create(path));
-  BITMAR_TRY_VOID(file.write(std::as_bytes(std::span(text))));
-  return file.commit();
-}
-
-// All tasks whose files are there; each memory mode keeps its predictions in a folder of its own.
-Result<std::vector<TaskResult>> run_tasks(const Options& options, bool memory, std::vector<std::string>* missing) {
+// Each memory mode keeps its predictions in a folder of its own.
+Result<std::vector<TaskResult>> run_tasks(const Options& options, std::span<const Task> chosen, bool memory) {
   std::vector<TaskResult> results;
-  for (const Task& task : tasks()) {
-    if (!has_task_files(options.context.data, task.files)) {
-      if (missing != nullptr) missing->emplace_back(task.name);
-      continue;
-    }
+  for (const Task& task : chosen) {
     TaskContext context = options.context;
     context.memory = memory;
     context.predictions = options.output + (memory ? "/predictions" : "/predictions-memory-off");
@@ -55,6 +51,20 @@ Result<std::vector<TaskResult>> run_tasks(const Options& options, bool memory, s
 
 double megabytes(std::uint64_t bytes) {
   return static_cast<double>(bytes) * 1e-6;
+}
+
+// With memory: of a short window; without: of the whole one.
+void add_window_rows(const WindowComparison& windows, std::vector<SpeedRow>& rows) {
+  const auto& [input, decoded, small, whole] = windows;
+  const std::string what = fmt::format("{} tokens of input, window {} with memory, {} without", input,
+                                       small.window_tokens, whole.window_tokens);
+  const auto per_second = [](std::size_t tokens, const Summary& microseconds) {
+    return static_cast<double>(tokens) * 1e6 / microseconds.median;
+  };
+  rows.push_back({what + ": reading", "tokens/s", per_second(input, small.read), per_second(input, whole.read)});
+  rows.push_back({what + ": decode after it", "tokens/s", per_second(decoded, small.decode),
+                  per_second(decoded, whole.decode)});
+  rows.push_back({what + ": session", "MB", megabytes(small.session_bytes), megabytes(whole.session_bytes)});
 }
 
 Result<std::vector<SpeedRow>> measure_speed(const Options& options, const std::string& model) {
@@ -81,6 +91,11 @@ Result<std::vector<SpeedRow>> measure_speed(const Options& options, const std::s
   }
   for (const MemoryStep& step : report.memory) {
     rows.push_back({fmt::format("peak memory after {}", step.after), "MB", megabytes(step.memory.peak), {}});
+  }
+  if (options.context.engine->memory() != nullptr) {
+    benchmark.repetitions = kWindowRounds;
+    BITMAR_TRY(const WindowComparison windows, compare_windows(benchmark, kShortWindow, kLongInput));
+    add_window_rows(windows, rows);
   }
   return rows;
 }
@@ -113,19 +128,22 @@ Result<void> reproduce(Options options) {
   if (status) return fail(ErrorCode::kIo, "{}: cannot create it: {}", options.output, status.message());
   EvaluationRun run;
   run.facts = facts(options, model);
-  BITMAR_TRY(run.tasks, run_tasks(options, true, &run.missing));
-  if (run.tasks.empty()) {
+  std::vector<SkippedTask> skipped;
+  const std::vector<Task> chosen = runnable_tasks(tasks(), options.context, skipped);
+  if (chosen.empty()) {
     return fail(ErrorCode::kNotFound, "reproduce: {} has no files of any task", options.context.data);
   }
+  for (const SkippedTask& one : skipped) run.missing.emplace_back(one.task.name);
+  BITMAR_TRY(run.tasks, run_tasks(options, chosen, true));
   if (options.context.engine->memory() != nullptr) {
-    BITMAR_TRY(run.ablation, run_tasks(options, false, nullptr));
+    BITMAR_TRY(run.ablation, run_tasks(options, chosen, false));
   }
   if (options.speed) {
     BITMAR_TRY(run.speed, measure_speed(options, model));
   }
   const std::uint64_t seed = options.context.seed;
-  BITMAR_TRY_VOID(write_text(options.output + "/results.json", to_json(run, seed).dump(2) + "\n"));
-  BITMAR_TRY_VOID(write_text(options.output + "/results.md", result_page(run, seed)));
+  BITMAR_TRY_VOID(write_text_file(options.output + "/results.json", to_json(run, seed).dump(2) + "\n"));
+  BITMAR_TRY_VOID(write_text_file(options.output + "/results.md", result_page(run, seed)));
   fmt::print("{0}/results.json, {0}/results.md\n", options.output);
   return {};
 }

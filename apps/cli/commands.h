@@ -31,13 +31,15 @@ void add_features_command(CLI::App& app, CommandAction& action);
 void add_generate_command(CLI::App& app, CommandAction& action);
 void add_inspect_command(CLI::App& app, CommandAction& action);
 void add_memory_command(CLI::App& app, CommandAction& action);
+void add_report_command(CLI::App& app, CommandAction& action);
 void add_reproduce_command(CLI::App& app, CommandAction& action);
 void add_train_command(CLI::App& app, CommandAction& action);
 
 // In the order of `bitmar --help`.
 inline constexpr std::array kCommands = {
-    add_caption_command,  add_generate_command, add_memory_command, add_inspect_command,   add_convert_command,
-    add_features_command, add_train_command,    add_eval_command,   add_reproduce_command, add_bench_command,
+    add_caption_command, add_generate_command,  add_memory_command, add_inspect_command,
+    add_convert_command, add_features_command,  add_train_command,  add_report_command,
+    add_eval_command,    add_reproduce_command, add_bench_command,
 };
 
 }  // namespace bitmar::cli

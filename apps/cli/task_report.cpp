@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <optional>
 
 namespace bitmar::cli {
@@ -9,12 +10,16 @@ namespace {
 
 constexpr std::string_view kRow = "{:<46}{:>9}{:>19}{:>8}{:>9}{:>9}{:>9}{:>7}{:>8}{:>9}\n";
 
+// As many digits as the columns hold: 0.1234, 17.31, 50257.
 std::string number(const std::optional<double>& value) {
-  return value ? fmt::format("{:.4f}", *value) : "";
+  if (!value) return "";
+  const double size = std::abs(*value);
+  if (size < 10) return fmt::format("{:.4f}", *value);
+  return size < 1000 ? fmt::format("{:.2f}", *value) : fmt::format("{:.4g}", *value);
 }
 
 std::string interval(const std::optional<Interval>& value) {
-  return value ? fmt::format("{:.4f}..{:.4f}", value->low, value->high) : "";
+  return value ? fmt::format("{}..{}", number(value->low), number(value->high)) : "";
 }
 
 // The first score names the group; further ones only their metric.

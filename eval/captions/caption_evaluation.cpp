@@ -1,66 +1,22 @@
 #include "eval/captions/caption_evaluation.h"
 
 #include <algorithm>
-#include <atomic>
-#include <filesystem>
-#include <mutex>
 #include <nlohmann/json.hpp>
-#include <optional>
-#include <thread>
 #include <unordered_map>
 
+#include "eval/parallel/for_each_item.h"
 #include "io/atomic_file.h"
 #include "io/mapped_file.h"
-#include "io/npy.h"
 #include "runtime/caption_batch.h"
 
 namespace bitmar {
 namespace {
 
-// Rows of a feature file by photo name.
-class Features {
- public:
-  static Result<Features> open(const std::string& path, std::uint32_t vision_width) {
-    Features features;
-    BITMAR_TRY(features.file_, NpyFile::open(path));
-    BITMAR_TRY(const auto names, read_name_list(path + ".txt"));
-    const auto& shape = features.file_.shape();
-    if (shape.empty() || shape.size() > 3 || shape.front() != names.size() || shape.back() != vision_width) {
-      return fail(ErrorCode::kInvalidFile, "{}: expected shape [{}, N, {}] or [{}, {}], by its names and the model",
-                  path, names.size(), vision_width, names.size(), vision_width);
-    }
-    features.tokens_ = shape.size() == 3 ? shape[1] : 1;
-    features.width_ = vision_width;
-    features.path_ = path;
-    for (std::size_t row = 0; row < names.size(); ++row) features.rows_.emplace(names[row], row);
-    return features;
-  }
-
-  Result<void> add_to(CaptionBatch& batch, const std::string& name) const {
-    const auto row = rows_.find(name);
-    if (row == rows_.end()) return fail(ErrorCode::kNotFound, "{}: has no row for photo '{}'", path_, name);
-    std::vector<float> features(tokens_ * width_);
-    BITMAR_TRY_VOID(file_.read_row(row->second, features));
-    return batch.add_features({features, tokens_, width_});
-  }
-
- private:
-  NpyFile file_;
-  std::string path_;
-  std::unordered_map<std::string, std::uint64_t> rows_;
-  std::uint64_t tokens_ = 0;
-  std::uint64_t width_ = 0;
-};
-
 Result<std::vector<Caption>> caption_group(CaptionBatch& batch, std::span<const ReferencedPhoto> photos,
-                                           const CaptionRun& run, const Features* features) {
+                                           const CaptionRun& run, ImageReader& reader) {
   for (const ReferencedPhoto& photo : photos) {
-    if (features != nullptr) {
-      BITMAR_TRY_VOID(features->add_to(batch, photo.name));
-    } else {
-      BITMAR_TRY(const Image image, load_image((std::filesystem::path(run.image_folder) / photo.name).string()));
-      BITMAR_TRY_VOID(batch.add(image));
-    }
+    BITMAR_TRY(const ImageFeatures features, reader.read(photo.name));
+    BITMAR_TRY_VOID(batch.add_features(features.view()));
   }
   return batch.run(run.beam);
 }
@@ -87,17 +43,17 @@ Result<std::vector<ReferencedPhoto>> join_references(std::span<const CaptionGrou
 Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engine>& engine,
                                                 std::span<const ReferencedPhoto> photos, const CaptionRun& run,
                                                 const std::function<void(std::uint64_t)>& progress) {
-  std::optional<Features> features;
-  if (!run.features.empty()) {
-    BITMAR_TRY(features, Features::open(run.features, engine->config().vision_width));
-  }
   const std::size_t threads = std::clamp<std::size_t>(run.threads, 1, std::max<std::size_t>(photos.size(), 1));
   // Few photos go round all threads before they share products.
   const std::size_t together = std::clamp<std::size_t>(photos.size() / threads, 1, CaptionBatch::useful_size(run.beam));
   const std::size_t groups = (photos.size() + together - 1) / together;
   SessionOptions session_options;
   session_options.memory = run.memory ? MemoryMode::kReadOnly : MemoryMode::kOff;
-  std::vector<CaptionBatch> batches;
+  struct Worker {
+    CaptionBatch batch;
+    ImageReader reader;
+  };
+  std::vector<Worker> workers;
   for (std::size_t i = 0; i < threads; ++i) {
     std::vector<Session> sessions;
     while (sessions.size() < together) {
@@ -105,36 +61,21 @@ Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engi
       sessions.push_back(std::move(session));
     }
     BITMAR_TRY(CaptionBatch batch, CaptionBatch::open(std::move(sessions)));
-    batches.push_back(std::move(batch));
+    BITMAR_TRY(ImageReader reader, ImageReader::open(run.images, *engine));
+    workers.push_back({std::move(batch), std::move(reader)});
   }
 
   std::vector<std::string> captions(photos.size());
-  std::atomic<std::size_t> next = 0;
-  std::mutex mutex;
-  std::uint64_t done = 0;
-  std::optional<Error> error;
-  const auto work = [&](CaptionBatch& batch) {
-    for (std::size_t group = next++; group < groups; group = next++) {
-      const std::size_t first = group * together;
-      const std::size_t count = std::min(together, photos.size() - first);
-      auto found = caption_group(batch, photos.subspan(first, count), run, features ? &*features : nullptr);
-      const std::scoped_lock lock(mutex);
-      if (error) return;
-      if (!found) {
-        error = found.error();
-        return;
-      }
-      for (std::size_t i = 0; i < count; ++i) captions[first + i] = std::move((*found)[i].text);
-      done += count;
-      if (progress) progress(done);
-    }
+  const auto work = [&](Worker& worker, std::size_t group) -> Result<void> {
+    const std::size_t first = group * together;
+    const auto some = photos.subspan(first, std::min(together, photos.size() - first));
+    BITMAR_TRY(std::vector<Caption> found, caption_group(worker.batch, some, run, worker.reader));
+    for (std::size_t i = 0; i < some.size(); ++i) captions[first + i] = std::move(found[i].text);
+    return {};
   };
-  {
-    std::vector<std::jthread> workers;
-    for (std::size_t i = 1; i < threads; ++i) workers.emplace_back([&, i] { work(batches[i]); });
-    work(batches.front());
-  }
-  if (error) return std::unexpected(*error);
+  BITMAR_TRY_VOID(for_each_item(std::span(workers), groups, work, [&](std::uint64_t done) {
+    if (progress) progress(std::min<std::uint64_t>(done * together, photos.size()));
+  }));
   return captions;
 }
 

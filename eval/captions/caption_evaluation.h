@@ -1,6 +1,6 @@
 // Captions a set of photos with a model and scores the captions against their references.
 //
-//   BITMAR_TRY(const auto photos, join_references(groups, "images", names));
+//   BITMAR_TRY(const auto photos, join_references(groups, names));
 //   BITMAR_TRY(const auto predictions, caption_photos(engine, photos, options, progress));
 #pragma once
 
@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "eval/captions/caption_metrics.h"
+#include "eval/images/image_source.h"
 #include "io/caption_readers.h"
 #include "runtime/beam_search.h"
 
@@ -30,8 +31,7 @@ struct ReferencedPhoto {
                                                                    std::span<const std::string> names);
 
 struct CaptionRun {
-  std::string image_folder;  // where the photos lie, unless features are given
-  std::string features;      // optional: a .npy of [photos, N, F] with its names beside it (`bitmar features`)
+  ImageSource images;
   BeamOptions beam;
   bool memory = true;       // false: the ablation
   std::size_t threads = 1;  // groups of photos at a time

@@ -35,50 +35,35 @@ Counts count_ngrams(const Words& words) {
   return counts;
 }
 
-std::array<double, 4> bleu(std::span<const Tokenized> items) {
-  constexpr double kTiny = 1e-15;  // pycocoevalcap's guards against empty counts
-  constexpr double kSmall = 1e-9;
-  std::array<double, kOrders> correct{};
-  std::array<double, kOrders> guessed{};
-  double candidate_length = 0;
-  double reference_length = 0;
-  for (const auto& item : items) {
-    const auto length = item.candidate.size();
-    candidate_length += static_cast<double>(length);
-    std::size_t closest = 0;
-    std::size_t distance = std::numeric_limits<std::size_t>::max();
-    Counts most;
-    for (const auto& reference : item.references) {
-      const auto size = reference.size();
-      const auto gap = size > length ? size - length : length - size;
-      if (gap < distance || (gap == distance && size < closest)) {
-        distance = gap;
-        closest = size;
-      }
-      const Counts counts = count_ngrams(reference);
-      for (std::size_t order = 0; order < kOrders; ++order) {
-        for (const auto& [ngram, count] : counts[order]) most[order][ngram] = std::max(most[order][ngram], count);
-      }
+BleuCounts bleu_counts(const Tokenized& item) {
+  BleuCounts counts;
+  const auto length = item.candidate.size();
+  std::size_t closest = 0;
+  std::size_t distance = std::numeric_limits<std::size_t>::max();
+  Counts most;
+  for (const auto& reference : item.references) {
+    const auto size = reference.size();
+    const auto gap = size > length ? size - length : length - size;
+    if (gap < distance || (gap == distance && size < closest)) {
+      distance = gap;
+      closest = size;
     }
-    reference_length += static_cast<double>(closest);
-    const Counts counts = count_ngrams(item.candidate);
+    const Counts of_reference = count_ngrams(reference);
     for (std::size_t order = 0; order < kOrders; ++order) {
-      guessed[order] += static_cast<double>(length > order ? length - order : 0);
-      for (const auto& [ngram, count] : counts[order]) {
-        const auto found = most[order].find(ngram);
-        if (found != most[order].end()) correct[order] += std::min(count, found->second);
-      }
+      for (const auto& [ngram, count] : of_reference[order]) most[order][ngram] = std::max(most[order][ngram], count);
     }
   }
-  const double ratio = (candidate_length + kTiny) / (reference_length + kSmall);
-  const double brevity = ratio < 1 ? std::exp(1 - 1 / ratio) : 1.0;
-  std::array<double, 4> scores{};
-  double product = 1;
+  counts.candidate_length = static_cast<double>(length);
+  counts.reference_length = static_cast<double>(closest);
+  const Counts of_candidate = count_ngrams(item.candidate);
   for (std::size_t order = 0; order < kOrders; ++order) {
-    product *= (correct[order] + kTiny) / (guessed[order] + kSmall);
-    scores[order] = std::pow(product, 1.0 / static_cast<double>(order + 1)) * brevity;
+    counts.guessed[order] = static_cast<double>(length > order ? length - order : 0);
+    for (const auto& [ngram, count] : of_candidate[order]) {
+      const auto found = most[order].find(ngram);
+      if (found != most[order].end()) counts.correct[order] += std::min(count, found->second);
+    }
   }
-  return scores;
+  return counts;
 }
 
 std::size_t longest_common_subsequence(const Words& a, const Words& b) {
@@ -94,23 +79,18 @@ std::size_t longest_common_subsequence(const Words& a, const Words& b) {
   return row.back();
 }
 
-double rouge_l(std::span<const Tokenized> items) {
+double rouge_l(const Tokenized& item) {
   constexpr double kBeta = 1.2;
-  double total = 0;
-  for (const auto& item : items) {
-    double precision = 0;
-    double recall = 0;
-    for (const auto& reference : item.references) {
-      const auto common = static_cast<double>(longest_common_subsequence(reference, item.candidate));
-      if (common == 0) continue;
-      precision = std::max(precision, common / static_cast<double>(item.candidate.size()));
-      recall = std::max(recall, common / static_cast<double>(reference.size()));
-    }
-    if (precision > 0 && recall > 0) {
-      total += (1 + kBeta * kBeta) * precision * recall / (recall + kBeta * kBeta * precision);
-    }
+  double precision = 0;
+  double recall = 0;
+  for (const auto& reference : item.references) {
+    const auto common = static_cast<double>(longest_common_subsequence(reference, item.candidate));
+    if (common == 0) continue;
+    precision = std::max(precision, common / static_cast<double>(item.candidate.size()));
+    recall = std::max(recall, common / static_cast<double>(reference.size()));
   }
-  return total / static_cast<double>(items.size());
+  if (precision == 0 || recall == 0) return 0;
+  return (1 + kBeta * kBeta) * precision * recall / (recall + kBeta * kBeta * precision);
 }
 
 // A sentence's TF-IDF weights, per order.
@@ -138,9 +118,9 @@ Weighted weigh(const Words& words, const Frequencies& document_frequency, double
   return weighted;
 }
 
-double cider(std::span<const Tokenized> items) {
-  constexpr double kSigma = 6.0;
-  Frequencies document_frequency;
+// In how many photos' references each n-gram occurs.
+Frequencies document_frequencies(std::span<const Tokenized> items) {
+  Frequencies frequencies;
   for (const auto& item : items) {
     std::unordered_set<std::string> seen;
     for (const auto& reference : item.references) {
@@ -148,47 +128,100 @@ double cider(std::span<const Tokenized> items) {
         for (const auto& [ngram, count] : order) seen.insert(ngram);
       }
     }
-    for (const auto& ngram : seen) document_frequency[ngram] += 1.0;
+    for (const auto& ngram : seen) frequencies[ngram] += 1.0;
   }
-  const double log_documents = std::log(static_cast<double>(items.size()));
-  double total = 0;
-  for (const auto& item : items) {
-    const Weighted candidate = weigh(item.candidate, document_frequency, log_documents);
-    double sum = 0;
-    for (const auto& words : item.references) {
-      const Weighted reference = weigh(words, document_frequency, log_documents);
-      const double gap = candidate.length - reference.length;
-      const double penalty = std::exp(-(gap * gap) / (2 * kSigma * kSigma));
-      for (std::size_t order = 0; order < kOrders; ++order) {
-        double similarity = 0;
-        for (const auto& [ngram, weight] : candidate.weights[order]) {
-          const auto found = reference.weights[order].find(ngram);
-          if (found != reference.weights[order].end()) similarity += std::min(weight, found->second) * found->second;
-        }
-        const double norms = candidate.norm[order] * reference.norm[order];
-        if (norms > 0) similarity /= norms;
-        sum += similarity * penalty;
+  return frequencies;
+}
+
+double cider(const Tokenized& item, const Frequencies& document_frequency, double log_documents) {
+  constexpr double kSigma = 6.0;
+  const Weighted candidate = weigh(item.candidate, document_frequency, log_documents);
+  double sum = 0;
+  for (const auto& words : item.references) {
+    const Weighted reference = weigh(words, document_frequency, log_documents);
+    const double gap = candidate.length - reference.length;
+    const double penalty = std::exp(-(gap * gap) / (2 * kSigma * kSigma));
+    for (std::size_t order = 0; order < kOrders; ++order) {
+      double similarity = 0;
+      for (const auto& [ngram, weight] : candidate.weights[order]) {
+        const auto found = reference.weights[order].find(ngram);
+        if (found != reference.weights[order].end()) similarity += std::min(weight, found->second) * found->second;
       }
+      const double norms = candidate.norm[order] * reference.norm[order];
+      if (norms > 0) similarity /= norms;
+      sum += similarity * penalty;
     }
-    total += 10.0 * sum / static_cast<double>(kOrders * item.references.size());
   }
-  return total / static_cast<double>(items.size());
+  return 10.0 * sum / static_cast<double>(kOrders * item.references.size());
+}
+
+std::vector<Tokenized> tokenize(std::span<const CaptionItem> items, const PtbTokenizer& tokenizer) {
+  std::vector<Tokenized> tokenized;
+  for (const auto& item : items) {
+    Tokenized& one = tokenized.emplace_back();
+    one.candidate = tokenizer.tokenize(item.candidate);
+    for (const auto& reference : item.references) one.references.push_back(tokenizer.tokenize(reference));
+  }
+  return tokenized;
+}
+
+std::vector<CaptionStatistics> statistics_of(std::span<const Tokenized> items) {
+  const Frequencies frequencies = document_frequencies(items);
+  const double log_documents = std::log(static_cast<double>(items.size()));
+  std::vector<CaptionStatistics> statistics;
+  for (const auto& item : items) {
+    statistics.push_back({bleu_counts(item), rouge_l(item), cider(item, frequencies, log_documents)});
+  }
+  return statistics;
 }
 
 }  // namespace
 
+BleuCounts& BleuCounts::operator+=(const BleuCounts& other) {
+  for (std::size_t order = 0; order < kOrders; ++order) {
+    correct[order] += other.correct[order];
+    guessed[order] += other.guessed[order];
+  }
+  candidate_length += other.candidate_length;
+  reference_length += other.reference_length;
+  return *this;
+}
+
+std::array<double, 4> corpus_bleu(const BleuCounts& sum) {
+  constexpr double kTiny = 1e-15;  // pycocoevalcap's guards against empty counts
+  constexpr double kSmall = 1e-9;
+  const double ratio = (sum.candidate_length + kTiny) / (sum.reference_length + kSmall);
+  const double brevity = ratio < 1 ? std::exp(1 - 1 / ratio) : 1.0;
+  std::array<double, 4> scores{};
+  double product = 1;
+  for (std::size_t order = 0; order < kOrders; ++order) {
+    product *= (sum.correct[order] + kTiny) / (sum.guessed[order] + kSmall);
+    scores[order] = std::pow(product, 1.0 / static_cast<double>(order + 1)) * brevity;
+  }
+  return scores;
+}
+
+std::vector<CaptionStatistics> caption_statistics(std::span<const CaptionItem> items, const PtbTokenizer& tokenizer) {
+  return statistics_of(tokenize(items, tokenizer));
+}
+
 CaptionScores score_captions(std::span<const CaptionItem> items, const PtbTokenizer& tokenizer) {
   if (items.empty()) return {};
-  std::vector<Tokenized> tokenized;
-  std::set<Words> distinct;
-  for (const auto& item : items) {
-    Tokenized one;
-    one.candidate = tokenizer.tokenize(item.candidate);
-    for (const auto& reference : item.references) one.references.push_back(tokenizer.tokenize(reference));
-    distinct.insert(one.candidate);
-    tokenized.push_back(std::move(one));
+  const std::vector<Tokenized> tokenized = tokenize(items, tokenizer);
+  CaptionScores scores;
+  BleuCounts sum;
+  for (const CaptionStatistics& statistics : statistics_of(tokenized)) {
+    sum += statistics.bleu;
+    scores.rouge_l += statistics.rouge_l;
+    scores.cider += statistics.cider;
   }
-  return {bleu(tokenized), rouge_l(tokenized), cider(tokenized), distinct.size()};
+  scores.bleu = corpus_bleu(sum);
+  scores.rouge_l /= static_cast<double>(items.size());
+  scores.cider /= static_cast<double>(items.size());
+  std::set<Words> distinct;
+  for (const Tokenized& item : tokenized) distinct.insert(item.candidate);
+  scores.distinct = distinct.size();
+  return scores;
 }
 
 std::vector<CaptionItem> shuffle_candidates(std::span<const CaptionItem> items) {

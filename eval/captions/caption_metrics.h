@@ -25,6 +25,27 @@ struct CaptionScores {
   std::size_t distinct = 0;      // different candidates, after tokenization
 };
 
+// What one photo adds to the corpus' BLEU: sums over photos, of which scores of any part or resample are made.
+struct BleuCounts {
+  std::array<double, 4> correct{};  // n-grams of the candidate that a reference has, clipped
+  std::array<double, 4> guessed{};  // n-grams of the candidate
+  double candidate_length = 0;      // words
+  double reference_length = 0;      // words of the reference of the closest length
+
+  BleuCounts& operator+=(const BleuCounts& other);
+};
+[[nodiscard]] std::array<double, 4> corpus_bleu(const BleuCounts& sum);
+
+// One photo's share: ROUGE-L and CIDEr of the set are the means of these.
+struct CaptionStatistics {
+  BleuCounts bleu;
+  double rouge_l = 0;
+  double cider = 0;
+};
+// One entry an item. Document frequencies are over the whole set.
+[[nodiscard]] std::vector<CaptionStatistics> caption_statistics(std::span<const CaptionItem> items,
+                                                                const PtbTokenizer& tokenizer);
+
 // Scores all items together (document frequencies and BLEU counts are over the whole set). Scores are 0 for no items.
 [[nodiscard]] CaptionScores score_captions(std::span<const CaptionItem> items, const PtbTokenizer& tokenizer);
 

@@ -47,6 +47,38 @@ TEST_F(CaptionMetrics, ScoresEqualPycocoevalcap) {
   EXPECT_NEAR(scores.cider, golden_["cider"].get<double>(), 1e-9);
 }
 
+TEST_F(CaptionMetrics, BleuEqualsSacrebleu) {
+  std::ifstream file(BITMAR_SOURCE_DIR "/tests/goldens/captions/sacrebleu.json");
+  const auto golden = nlohmann::json::parse(file);
+  std::vector<CaptionItem> items;
+  for (const auto& item : golden["items"]) {
+    items.push_back({item["candidate"], item["references"].get<std::vector<std::string>>()});
+  }
+  BleuCounts sum;
+  for (const CaptionStatistics& photo : caption_statistics(items, *tokenizer_)) sum += photo.bleu;
+  EXPECT_EQ(sum.candidate_length, golden["candidate_length"].get<double>());
+  EXPECT_EQ(sum.reference_length, golden["reference_length"].get<double>());
+  const auto bleu = corpus_bleu(sum);
+  for (std::size_t order = 0; order < 4; ++order) {
+    EXPECT_NEAR(bleu[order], golden["bleu"][order].get<double>(), 1e-9) << "BLEU-" << order + 1;
+  }
+}
+
+TEST_F(CaptionMetrics, StatisticsOfPhotosMakeTheSetsScores) {
+  const CaptionScores scores = score_captions(items_, *tokenizer_);
+  BleuCounts sum;
+  double rouge_l = 0;
+  double cider = 0;
+  for (const CaptionStatistics& photo : caption_statistics(items_, *tokenizer_)) {
+    sum += photo.bleu;
+    rouge_l += photo.rouge_l / static_cast<double>(items_.size());
+    cider += photo.cider / static_cast<double>(items_.size());
+  }
+  EXPECT_EQ(corpus_bleu(sum), scores.bleu);
+  EXPECT_NEAR(rouge_l, scores.rouge_l, 1e-12);
+  EXPECT_NEAR(cider, scores.cider, 1e-12);
+}
+
 TEST_F(CaptionMetrics, PerfectCandidatesScoreOneAndShuffledOnesFarLess) {
   for (auto& item : items_) item.candidate = item.references.front();
   const CaptionScores perfect = score_captions(items_, *tokenizer_);

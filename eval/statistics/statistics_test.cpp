@@ -2,11 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "base/random.h"
 #include "eval/statistics/bootstrap.h"
 #include "eval/statistics/correlation.h"
+#include "eval/statistics/least_squares.h"
 #include "eval/statistics/paired.h"
 
 namespace bitmar {
@@ -110,6 +113,44 @@ TEST(Spearman, NoOrderIsNoCorrelation) {
   EXPECT_EQ(spearman(varied, constant), 0.0);
   EXPECT_EQ(spearman({}, {}), 0.0);
   EXPECT_EQ(spearman(std::span(varied).first(1), std::span(constant).first(1)), 0.0);
+}
+
+TEST(LeastSquares, OneColumnByHand) {
+  // Sums of squares and products about the means: x 5, y 8.75, both 5.5.
+  const std::vector<double> x = {1, 2, 3, 4};
+  const std::vector<double> y = {1, 3, 2, 5};
+  const ExplainedVariance explained = explained_variance(Groups{x}, y);
+  EXPECT_EQ(explained.without_last, 0.0);
+  EXPECT_NEAR(explained.with_last, 5.5 * 5.5 / (5 * 8.75), 1e-14);
+  EXPECT_NEAR(explained_variance(Groups{x, y}, y).with_last, 1.0, 1e-14);
+  EXPECT_EQ(explained_variance(Groups{x}, std::vector<double>(4, 2.0)).with_last, 0.0);
+}
+
+TEST(LeastSquares, EqualsNumpy) {
+  std::ifstream file(BITMAR_SOURCE_DIR "/tests/goldens/statistics/least_squares.json");
+  const auto golden = nlohmann::json::parse(file)["cases"];
+  ASSERT_EQ(golden.size(), 4u);
+  for (const auto& one : golden) {
+    auto columns = one["columns"].get<Groups>();
+    const auto y = one["y"].get<std::vector<double>>();
+    for (const bool standardized : {false, true}) {
+      if (standardized) {
+        for (auto& column : columns) standardize(column);
+      }
+      const ExplainedVariance explained = explained_variance(columns, y);
+      EXPECT_NEAR(explained.without_last, one["without_last"].get<double>(), 1e-10);
+      EXPECT_NEAR(explained.with_last, one["with_last"].get<double>(), 1e-10);
+    }
+  }
+}
+
+TEST(LeastSquares, StandardizeIsMeanZeroAndDeviationOne) {
+  std::vector<double> values = {1, 3};
+  standardize(values);
+  EXPECT_EQ(values, (std::vector<double>{-1, 1}));
+  std::vector<double> constant = {4, 4};
+  standardize(constant);
+  EXPECT_EQ(constant, (std::vector<double>{0, 0}));
 }
 
 }  // namespace

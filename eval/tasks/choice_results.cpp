@@ -60,16 +60,22 @@ class Counter {
     return score;
   }
 
-  // Of always naming the place where the answer stands most often.
+  // Of always naming the place where the answer stands most often, in all items or in those of the same part.
   double majority(const Parts& parts) const {
-    std::map<std::size_t, std::uint64_t> places;
+    std::map<std::uint32_t, std::map<std::size_t, std::uint64_t>> places;
     std::uint64_t items = 0;
     for (const auto& part : parts) {
-      for (const std::size_t item : part) ++places[set_.items[item].gold];
+      for (const std::size_t item : part) {
+        const auto& groups = set_.items[item].groups;
+        ++places[counting_.majority_of_parts && !groups.empty() ? groups.front() : 0][set_.items[item].gold];
+      }
       items += part.size();
     }
-    const auto most = std::ranges::max_element(places, {}, [](const auto& place) { return place.second; });
-    return static_cast<double>(most->second) / static_cast<double>(items);
+    std::uint64_t right = 0;
+    for (const auto& [part, counts] : places) {
+      right += std::ranges::max_element(counts, {}, [](const auto& place) { return place.second; })->second;
+    }
+    return static_cast<double>(right) / static_cast<double>(items);
   }
 
   // Spearman's rho between the people's and the model's preference for the first choice.

@@ -13,6 +13,7 @@ namespace bitmar {
 struct ChoiceCounting {
   bool shuffled = true;  // ChoiceTask's
   bool mean_of_parts = false;
+  bool majority_of_parts = false;
   std::uint64_t seed = 1;
 };
 

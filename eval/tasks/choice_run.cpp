@@ -50,21 +50,61 @@ class Collector {
   std::optional<Error> error_;
 };
 
-Result<ItemScores> score_item(ContinuationScorer& scorer, const ChoiceItem& item) {
-  BITMAR_TRY_VOID(scorer.set_preamble(item.preamble ? std::string_view(*item.preamble) : std::string_view()));
-  auto scores = scorer.score(item.choices);
-  if (!scores) return fail(scores.error().code, "item '{}': {}", item.id, scores.error().message);
-  return scores;
-}
-
-Result<std::vector<ItemScores>> score_group(ContinuationScorer& scorer, std::span<const ChoiceItem> items) {
-  std::vector<ItemScores> scores;
-  for (const ChoiceItem& item : items) {
-    BITMAR_TRY(ItemScores of_item, score_item(scorer, item));
-    scores.push_back(std::move(of_item));
+// One thread's: a session, and where items have images, what reads them.
+class ItemScorer {
+ public:
+  static Result<ItemScorer> open(const std::shared_ptr<const Engine>& engine, const ChoiceRun& run) {
+    BITMAR_TRY(Session session,
+               Session::open(engine, {.memory = run.memory ? MemoryMode::kReadOnly : MemoryMode::kOff}));
+    ItemScorer scorer(std::move(session), run.start);
+    if (run.images != nullptr) {
+      BITMAR_TRY(scorer.reader_, ImageReader::open(*run.images, *engine));
+    }
+    return scorer;
   }
-  return scores;
-}
+
+  Result<std::vector<ItemScores>> score(std::span<const ChoiceItem> items) {
+    std::vector<ItemScores> scores;
+    for (const ChoiceItem& item : items) {
+      auto of_item = score(item);
+      if (!of_item) return fail(of_item.error().code, "item '{}': {}", item.id, of_item.error().message);
+      scores.push_back(*std::move(of_item));
+    }
+    return scores;
+  }
+
+ private:
+  ItemScorer(Session session, StartToken start)
+      : session_(std::make_unique<Session>(std::move(session))), scorer_(*session_, start) {}
+
+  Result<ItemScores> score(const ChoiceItem& item) {
+    BITMAR_TRY_VOID(scorer_.set_preamble(item.preamble ? std::string_view(*item.preamble) : std::string_view()));
+    if (!reader_ || item.images.empty()) return scorer_.score(item.choices);
+    if (item.images.size() == 1) {
+      BITMAR_TRY_VOID(show(item.images.front()));
+      return scorer_.score(item.choices);
+    }
+    ItemScores scores;
+    for (std::size_t i = 0; i < item.choices.size(); ++i) {
+      BITMAR_TRY_VOID(show(item.images[i]));
+      BITMAR_TRY(const ItemScores of_choice, scorer_.score({&item.choices[i], 1}));
+      scores.push_back(of_choice.front());
+    }
+    return scores;
+  }
+  Result<void> show(const std::string& image) {
+    if (image == shown_) return {};
+    BITMAR_TRY(const ImageFeatures features, reader_->read(image));
+    BITMAR_TRY_VOID(session_->set_features(features.view()));
+    shown_ = image;
+    return {};
+  }
+
+  std::unique_ptr<Session> session_;  // of which scorer_ keeps the address
+  ContinuationScorer scorer_;
+  std::optional<ImageReader> reader_;
+  std::string shown_;
+};
 
 }  // namespace
 
@@ -73,27 +113,25 @@ Result<std::vector<ItemScores>> score_items(const std::shared_ptr<const Engine>&
                                             const ScoresSink& sink) {
   const std::size_t groups = (items.size() + kItemsTogether - 1) / kItemsTogether;
   const std::size_t threads = std::clamp<std::size_t>(run.threads, 1, std::max<std::size_t>(groups, 1));
-  std::vector<Session> sessions;
-  while (sessions.size() < threads) {
-    BITMAR_TRY(Session session,
-               Session::open(engine, {.memory = run.memory ? MemoryMode::kReadOnly : MemoryMode::kOff}));
-    sessions.push_back(std::move(session));
+  std::vector<ItemScorer> scorers;
+  while (scorers.size() < threads) {
+    BITMAR_TRY(ItemScorer scorer, ItemScorer::open(engine, run));
+    scorers.push_back(std::move(scorer));
   }
   Collector collector(items.size(), sink);
   std::atomic<std::size_t> next = 0;
-  const auto work = [&](Session& session) {
-    ContinuationScorer scorer(session, run.start);
+  const auto work = [&](ItemScorer& scorer) {
     for (std::size_t group = next++; group < groups; group = next++) {
       const std::size_t first = group * kItemsTogether;
-      auto scores = score_group(scorer, items.subspan(first, std::min(kItemsTogether, items.size() - first)));
+      auto scores = scorer.score(items.subspan(first, std::min(kItemsTogether, items.size() - first)));
       if (!scores) return collector.stop(std::move(scores).error());
       if (!collector.add(first, *std::move(scores))) return;
     }
   };
   {
     std::vector<std::jthread> workers;
-    for (std::size_t i = 1; i < threads; ++i) workers.emplace_back([&, i] { work(sessions[i]); });
-    work(sessions.front());
+    for (std::size_t i = 1; i < threads; ++i) workers.emplace_back([&, i] { work(scorers[i]); });
+    work(scorers.front());
   }
   return collector.take();
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "eval/images/image_source.h"
 #include "eval/scoring/continuation_scorer.h"
 #include "eval/tasks/choice_set.h"
 #include "runtime/engine.h"
@@ -18,6 +19,7 @@ struct ChoiceRun {
   std::size_t threads = 1;
   bool memory = true;
   StartToken start = StartToken::kEmptyContext;
+  const ImageSource* images = nullptr;  // of the items; null: they are scored without
 };
 
 using ItemScores = std::vector<ContinuationScore>;  // one a choice

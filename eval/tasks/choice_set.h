@@ -21,6 +21,7 @@ struct ChoiceItem {
   std::size_t gold = 0;
   std::shared_ptr<const std::string> preamble;  // before every context; null: none
   std::vector<std::uint32_t> groups;            // indices of ChoiceSet::groups; the first is the item's part
+  std::vector<std::string> images;              // none, the item's, or one a choice; no preamble then
   std::optional<double> human_ratio;            // the share of people who chose the first choice
 };
 

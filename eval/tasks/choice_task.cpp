@@ -1,6 +1,8 @@
 #include "eval/tasks/choice_task.h"
 
+#include <array>
 #include <chrono>
+#include <filesystem>
 #include <optional>
 #include <unordered_map>
 
@@ -20,6 +22,111 @@ void limit_items(ChoiceSet& set, std::uint64_t limit) {
                 [&](const ChoiceItem& item) { return ++kept[item.groups.empty() ? 0 : item.groups.front()] > limit; });
 }
 
+enum class ImageUse { kText, kOwn, kNone, kShuffled };
+
+std::string_view name_of(ImageUse use) {
+  constexpr std::array<std::string_view, 4> kNames = {"", "own", "none", "shuffled"};
+  return kNames[static_cast<std::size_t>(use)];
+}
+
+// Each item with the images of one half the set further, so that none keeps its own unless they are the same.
+std::vector<ChoiceItem> shuffle_images(std::span<const ChoiceItem> items) {
+  std::vector<ChoiceItem> shuffled(items.begin(), items.end());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    shuffled[i].images = items[(i + (items.size() + 1) / 2) % items.size()].images;
+  }
+  return shuffled;
+}
+
+// The runs of one task: the task itself, and its controls.
+class ChoiceRuns {
+ public:
+  ChoiceRuns(const TaskContext& context, const ChoiceTask& task, const ChoiceSet& set, const ImageSource* images)
+      : context_(context),
+        task_(task),
+        set_(set),
+        images_(images),
+        start_(task.always_start ? StartToken::kAlways : context.start),
+        total_(set.items.size() * (images == nullptr ? 1 : 3)) {}
+
+  Result<std::vector<ItemScores>> score(ImageUse use) {
+    const std::vector<ChoiceItem> shuffled =
+        use == ImageUse::kShuffled ? shuffle_images(set_.items) : std::vector<ChoiceItem>();
+    const auto items = use == ImageUse::kShuffled ? std::span(shuffled) : std::span(set_.items);
+    std::optional<PredictionFile> predictions;
+    std::vector<ItemScores> scores;
+    if (!context_.predictions.empty()) {
+      BITMAR_TRY(PredictionFile opened, open_predictions(use, items));
+      predictions.emplace(std::move(opened));
+      scores = predictions->finished();
+    }
+    advance(scores.size());
+    const auto sink = [&](std::span<const ItemScores> next) -> Result<void> {
+      if (predictions) {
+        BITMAR_TRY_VOID(predictions->append(next));
+      }
+      advance(next.size());
+      return {};
+    };
+    const bool seen = use == ImageUse::kOwn || use == ImageUse::kShuffled;
+    BITMAR_TRY(std::vector<ItemScores> rest, score_items(context_.engine, items.subspan(scores.size()),
+                                                         {.threads = context_.threads,
+                                                          .memory = context_.memory,
+                                                          .start = start_,
+                                                          .images = seen ? images_ : nullptr},
+                                                         sink));
+    if (predictions) {
+      BITMAR_TRY_VOID(predictions->finish());
+    }
+    for (ItemScores& of_item : rest) scores.push_back(std::move(of_item));
+    return scores;
+  }
+
+  TaskResult count(std::span<const ItemScores> scores) const {
+    return count_choices(set_, scores,
+                         {.shuffled = task_.shuffled,
+                          .mean_of_parts = task_.mean_of_parts,
+                          .majority_of_parts = task_.majority_of_parts,
+                          .seed = context_.seed});
+  }
+
+ private:
+  Result<PredictionFile> open_predictions(ImageUse use, std::span<const ChoiceItem> items) const {
+    PredictionBinding binding;
+    binding.task = task_.name;
+    if (use == ImageUse::kNone) binding.task += "-no-image";
+    if (use == ImageUse::kShuffled) binding.task += "-shuffled-images";
+    binding.model = context_.engine->content_hash();
+    BITMAR_TRY(binding.files, hash_files(set_.files));
+    binding.memory = context_.memory;
+    binding.limit = context_.limit;
+    binding.start = start_;
+    binding.images = name_of(use);
+    return PredictionFile::open(context_.predictions, binding, items);
+  }
+  void advance(std::size_t items) {
+    done_ += items;
+    if (context_.progress) context_.progress(done_, total_);
+  }
+
+  const TaskContext& context_;
+  const ChoiceTask& task_;
+  const ChoiceSet& set_;
+  const ImageSource* images_;
+  StartToken start_;
+  std::uint64_t total_;
+  std::uint64_t done_ = 0;
+};
+
+// The values of `control`, which has the same groups and scores, as one of the comparisons of `result`.
+void compare(TaskResult& result, const TaskResult& control, std::optional<double> Score::*comparison) {
+  const auto of_group = [&](ScoreGroup& group, const ScoreGroup& other) {
+    for (std::size_t i = 0; i < group.scores.size(); ++i) group.scores[i].*comparison = other.scores[i].value;
+  };
+  of_group(result.total, control.total);
+  for (std::size_t i = 0; i < result.parts.size(); ++i) of_group(result.parts[i], control.parts[i]);
+}
+
 }  // namespace
 
 Result<TaskResult> run_choice_task(const TaskContext& context, const ChoiceTask& task) {
@@ -27,46 +134,20 @@ Result<TaskResult> run_choice_task(const TaskContext& context, const ChoiceTask&
   BITMAR_TRY(const std::string path, find_task_files(context.data, task.files));
   BITMAR_TRY(ChoiceSet set, task.read(path));
   limit_items(set, context.limit);
-  const auto items = std::span<const ChoiceItem>(set.items);
-  const StartToken start = task.always_start ? StartToken::kAlways : context.start;
-
-  std::optional<PredictionFile> predictions;
-  std::vector<ItemScores> scores;
-  if (!context.predictions.empty()) {
-    PredictionBinding binding;
-    binding.task = task.name;
-    binding.model = context.engine->content_hash();
-    BITMAR_TRY(binding.files, hash_files(set.files));
-    binding.memory = context.memory;
-    binding.limit = context.limit;
-    binding.start = start;
-    BITMAR_TRY(PredictionFile opened, PredictionFile::open(context.predictions, binding, items));
-    predictions.emplace(std::move(opened));
-    scores = predictions->finished();
+  std::optional<ImageSource> images;
+  if (task.images) {
+    const std::filesystem::path found(path);
+    BITMAR_TRY(images, find_images((is_directory(found) ? found : found.parent_path()).string(), *context.engine));
   }
-  std::uint64_t done = scores.size();
-  const auto show = [&] {
-    if (context.progress) context.progress(done, items.size());
-  };
-  show();
-  const auto sink = [&](std::span<const ItemScores> next) -> Result<void> {
-    if (predictions) {
-      BITMAR_TRY_VOID(predictions->append(next));
-    }
-    done += next.size();
-    show();
-    return {};
-  };
-  BITMAR_TRY(std::vector<ItemScores> rest,
-             score_items(context.engine, items.subspan(scores.size()),
-                         {.threads = context.threads, .memory = context.memory, .start = start}, sink));
-  if (predictions) {
-    BITMAR_TRY_VOID(predictions->finish());
+  ChoiceRuns runs(context, task, set, images ? &*images : nullptr);
+  BITMAR_TRY(const auto scores, runs.score(images ? ImageUse::kOwn : ImageUse::kText));
+  TaskResult result = runs.count(scores);
+  if (images) {
+    BITMAR_TRY(const auto without, runs.score(ImageUse::kNone));
+    compare(result, runs.count(without), &Score::no_image);
+    BITMAR_TRY(const auto shuffled, runs.score(ImageUse::kShuffled));
+    compare(result, runs.count(shuffled), &Score::shuffled_images);
   }
-  for (ItemScores& of_item : rest) scores.push_back(std::move(of_item));
-
-  TaskResult result = count_choices(
-      set, scores, {.shuffled = task.shuffled, .mean_of_parts = task.mean_of_parts, .seed = context.seed});
   result.task = task.name;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return result;

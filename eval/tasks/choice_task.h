@@ -1,4 +1,5 @@
-// A multiple-choice task: its items are scored on all cores and counted into a TaskResult.
+// A multiple-choice task: its items are scored on all cores and counted into a TaskResult. Where they have images, they
+// are scored again without and with another item's, as controls.
 //
 //   return run_choice_task(context, {.name = "piqa", .files = kPiqaFiles, .read = read_piqa});
 #pragma once
@@ -21,7 +22,9 @@ struct ChoiceTask {
   bool shuffled = true;
   // The score to quote is the mean over the parts (the BabyLM pipeline); else over the items.
   bool mean_of_parts = false;
-  bool always_start = false;  // whatever TaskContext::start is, <|endoftext|> comes first
+  bool majority_of_parts = false;  // an item's most frequent place is that of its own part
+  bool always_start = false;       // whatever TaskContext::start is, <|endoftext|> comes first
+  bool images = false;             // the items have images: find_images() in the folder found, or the file's folder
 };
 
 // Errors name the file and line, or the item.

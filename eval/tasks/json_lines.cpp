@@ -66,7 +66,12 @@ Result<JsonRecord> JsonRecord::object(const char* field) const {
 
 Result<void> read_json_lines(const std::string& path, const std::function<Result<void>(const JsonRecord&)>& visit) {
   BITMAR_TRY(const MappedFile file, MappedFile::open(path));
-  Lines lines(as_text(file.bytes()));
+  return parse_json_lines(as_text(file.bytes()), path, visit);
+}
+
+Result<void> parse_json_lines(std::string_view text, const std::string& path,
+                              const std::function<Result<void>(const JsonRecord&)>& visit) {
+  Lines lines(text);
   std::string_view line;
   bool empty = true;
   while (lines.next(line)) {

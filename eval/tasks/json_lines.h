@@ -25,6 +25,8 @@ class JsonRecord {
       : object_(object), path_(path), line_(line) {}
 
   [[nodiscard]] bool has(const char* field) const { return object_.contains(field); }
+  // Of type object.
+  [[nodiscard]] const nlohmann::json& json() const { return object_; }
   // "path:line: field 'x' <what>".
   [[nodiscard]] std::unexpected<Error> error(std::string_view field, std::string_view what) const;
 
@@ -49,5 +51,8 @@ class JsonRecord {
 // object, or a file without any.
 [[nodiscard]] Result<void> read_json_lines(const std::string& path,
                                            const std::function<Result<void>(const JsonRecord&)>& visit);
+// The same for a text that was read from `path`.
+[[nodiscard]] Result<void> parse_json_lines(std::string_view text, const std::string& path,
+                                            const std::function<Result<void>(const JsonRecord&)>& visit);
 
 }  // namespace bitmar

@@ -11,7 +11,6 @@
 #include <system_error>
 
 #include "eval/scoring/choices.h"
-#include "io/atomic_file.h"
 #include "io/lines.h"
 #include "io/mapped_file.h"
 
@@ -20,41 +19,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using nlohmann::ordered_json;
-
-constexpr int kFormatVersion = 1;
-
-ordered_json to_json(const PredictionBinding& binding) {
-  return {{"format", kFormatVersion},
-          {"task", binding.task},
-          {"model_sha256", binding.model},
-          {"files_sha256", binding.files},
-          {"memory", binding.memory},
-          {"limit", binding.limit},
-          {"start_token", binding.start == StartToken::kAlways ? "always" : "empty-context"}};
-}
-
-Result<void> write_text(const std::string& path, const std::string& text) {
-  BITMAR_TRY(AtomicFile file, AtomicFile::create(path));
-  BITMAR_TRY_VOID(file.write(std::as_bytes(std::span(text))));
-  return file.commit();
-}
-
-// Whether the predictions beside `path` belong to this run.
-Result<void> check_binding(const std::string& path, const ordered_json& expected) {
-  BITMAR_TRY(const MappedFile file, MappedFile::open(path));
-  const auto found = ordered_json::parse(as_text(file.bytes()), nullptr, false);
-  if (!found.is_object()) return fail(ErrorCode::kInvalidFile, "{}: expected a JSON object", path);
-  for (const auto& [key, value] : expected.items()) {
-    const auto entry = found.find(key);
-    if (entry == found.end() || *entry != value) {
-      return fail(ErrorCode::kInvalidArgument,
-                  "{}: the predictions beside it are of another run: '{}' is {}, here it is {}; delete them or choose "
-                  "another folder",
-                  path, key, entry == found.end() ? "missing" : entry->dump(), value.dump());
-    }
-  }
-  return {};
-}
 
 // One field of every choice.
 template <typename Value>
@@ -122,17 +86,16 @@ Result<PredictionFile> PredictionFile::open(const std::string& folder, const Pre
   if (status) return fail(ErrorCode::kIo, "{}: cannot create it: {}", folder, status.message());
   const std::string path = (fs::path(folder) / (binding.task + ".jsonl")).string();
   const std::string partial = path + ".partial";
-  const std::string binding_path = (fs::path(folder) / (binding.task + ".run.json")).string();
   BITMAR_TRY(FileLock lock, FileLock::acquire(path));
   PredictionFile file(path, items, std::move(lock));
 
   file.complete_ = fs::exists(path, status);
   const bool interrupted = !file.complete_ && fs::exists(partial, status);
   if (file.complete_ || interrupted) {
-    BITMAR_TRY_VOID(check_binding(binding_path, to_json(binding)));
+    BITMAR_TRY_VOID(check_binding(folder, binding));
     BITMAR_TRY_VOID(file.resume(file.complete_ ? path : partial));
   } else {
-    BITMAR_TRY_VOID(write_text(binding_path, to_json(binding).dump(2) + "\n"));
+    BITMAR_TRY_VOID(write_binding(folder, binding));
   }
   file.appended_ = file.finished_.size();
   if (file.complete_) {

@@ -16,20 +16,11 @@
 #include "base/result.h"
 #include "eval/scoring/continuation_scorer.h"
 #include "eval/tasks/choice_set.h"
+#include "eval/tasks/prediction_binding.h"
 #include "io/file_descriptor.h"
 #include "io/file_lock.h"
 
 namespace bitmar {
-
-// What predictions depend on.
-struct PredictionBinding {
-  std::string task;
-  std::string model;  // its file's SHA-256
-  std::string files;  // hash_files()
-  bool memory = true;
-  std::uint64_t limit = 0;
-  StartToken start = StartToken::kEmptyContext;
-};
 
 class PredictionFile {
  public:

@@ -1,5 +1,5 @@
 // What every evaluation task is: a name, and a function that measures a model on the task's files and returns scores
-// with what they are to be compared with. The registry (eval/tasks/registry.h) lists them all.
+// with what they are to be compared with. The registry (eval/registry/registry.h) lists them all.
 //
 //   for (const Task& task : tasks()) {
 //     BITMAR_TRY(const TaskResult result, task.run(context));
@@ -54,7 +54,9 @@ struct TaskResult {
 // What a run of any task is given.
 struct TaskContext {
   std::shared_ptr<const Engine> engine;
-  std::string data;         // --data: the folder that holds the tasks' folders in their official layouts
+  // --data: the folder that holds the tasks' folders in their official layouts, or holds them in its folder eval
+  std::string data;
+  std::string text;         // --text: a file to measure perplexity on, all of it, instead of the held-out text in `data`
   std::string predictions;  // the folder for <task>.jsonl; empty: none are kept, and nothing is resumed
   std::size_t threads = 1;
   std::uint64_t seed = 1;                                                 // of bootstraps and shuffles
@@ -69,6 +71,7 @@ struct Task {
   std::string_view description;  // one line
   std::string_view files;        // below --data, for the error that they are missing and for --help
   Result<TaskResult> (*run)(const TaskContext& context);
+  bool images = false;  // needs a vision tower, or features.npy where the images would be
 };
 
 }  // namespace bitmar

@@ -24,11 +24,15 @@ std::vector<std::string_view> split_layouts(std::string_view files) {
 }  // namespace
 
 Result<std::string> find_task_files(const std::string& data, std::string_view files) {
+  if (data.empty()) return fail(ErrorCode::kNotFound, "no folder of data is given");
   std::error_code ignored;
   std::string names;
+  for (const fs::path& folder : {fs::path(data), fs::path(data) / "eval"}) {
+    for (const std::string_view layout : split_layouts(files)) {
+      if (const fs::path path = folder / layout; fs::exists(path, ignored)) return path.string();
+    }
+  }
   for (const std::string_view layout : split_layouts(files)) {
-    const fs::path path = fs::path(data) / layout;
-    if (fs::exists(path, ignored)) return path.string();
     names += fmt::format("{}{}", names.empty() ? "" : ", ", layout);
   }
   return fail(ErrorCode::kNotFound, "{}: has no {}", data, names);

@@ -1,5 +1,5 @@
-// Where a task's files lie below --data. `files` lists the layouts in which they are published, "first|second|…"; the
-// first that is there is taken.
+// Where a task's files lie below --data, or below its folder `eval`. `files` lists the layouts in which they are
+// published, "first|second|…"; the first that is there is taken.
 #pragma once
 
 #include <span>

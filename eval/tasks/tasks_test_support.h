@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "eval/tasks/registry.h"
+#include "eval/registry/registry.h"
 #include "tests/support/random_model.h"
 
 namespace bitmar::testing_tasks {

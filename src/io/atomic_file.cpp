@@ -57,4 +57,10 @@ Result<void> AtomicFile::commit() {
   return sync_folder_of(state_->path);
 }
 
+Result<void> write_text_file(const std::string& path, std::string_view text) {
+  BITMAR_TRY(AtomicFile file, AtomicFile::create(path));
+  BITMAR_TRY_VOID(file.write(std::as_bytes(std::span(text))));
+  return file.commit();
+}
+
 }  // namespace bitmar

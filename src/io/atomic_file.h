@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 
@@ -28,5 +29,8 @@ class AtomicFile {
   explicit AtomicFile(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// The whole file at once.
+[[nodiscard]] Result<void> write_text_file(const std::string& path, std::string_view text);
 
 }  // namespace bitmar

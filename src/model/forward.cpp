@@ -42,6 +42,16 @@ class Batch {
                model_.config.norm_epsilon, view(workspace_.normed));
   }
 
+  // The text encoder alone: Z in workspace.normed.
+  void run_encoder() {
+    place();
+    embed();
+    std::ranges::copy(view(workspace_.embedded).values, view(workspace_.hidden).values.begin());
+    run_stack(model_.encoder, &SequenceState::encoder, false, kEncoderStages);
+    layer_norm(kernels_, view(workspace_.hidden), model_.encoder_norm.gain, model_.encoder_norm.bias,
+               model_.config.norm_epsilon, view(workspace_.normed));
+  }
+
  private:
   MatrixView<float> view(AlignedBuffer<float>& buffer) const { return Workspace::view(buffer, rows_, width_); }
 
@@ -173,6 +183,10 @@ class Batch {
 
 void forward(const BitmarModel& model, std::span<const TokenRow> rows, Workspace& workspace, ThreadPool* pool) {
   Batch(model, rows, workspace, pool).run();
+}
+
+void encode_text(const BitmarModel& model, std::span<const TokenRow> rows, Workspace& workspace, ThreadPool* pool) {
+  Batch(model, rows, workspace, pool).run_encoder();
 }
 
 namespace {

@@ -22,6 +22,10 @@ namespace bitmar {
 // the workspace (q, a, r where the row has a memory), and the decoder's normed output.
 void forward(const BitmarModel& model, std::span<const TokenRow> rows, Workspace& workspace, ThreadPool* pool);
 
+// The text encoder alone, on sequences that forward() never sees. Leaves Z of each row, the encoder's normed output
+// before fusion, in workspace.normed. The rows' images and memories have no part in it.
+void encode_text(const BitmarModel& model, std::span<const TokenRow> rows, Workspace& workspace, ThreadPool* pool);
+
 // Logits [count, V] of rows [first, first + count) of the last forward().
 void compute_logits(const BitmarModel& model, Workspace& workspace, std::size_t first, std::size_t count,
                     MatrixView<float> logits, ThreadPool* pool);

@@ -53,7 +53,11 @@ Result<std::shared_ptr<const Engine>> Engine::parse(std::vector<std::byte> bytes
 Result<std::shared_ptr<const Engine>> Engine::load(const GgufFile& file, std::vector<std::byte> bytes,
                                                    const EngineOptions& options) {
   BITMAR_TRY(const Kernels* kernels, choose_kernels(options));
-  BITMAR_TRY(const ModelConfig config, read_config(file));
+  BITMAR_TRY(ModelConfig config, read_config(file));
+  if (options.window_tokens > 0) {
+    config.window_tokens = options.window_tokens;
+    BITMAR_TRY_VOID(config.validate());
+  }
   BITMAR_TRY(const TensorDecoder tensors, TensorDecoder::open(file));
   BITMAR_TRY_VOID(tensors.check_complete(tensor_table(config)));
   BITMAR_TRY(Tokenizer tokenizer, read_tokenizer(file));

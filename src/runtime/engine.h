@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -32,6 +33,8 @@ struct EngineOptions {
   std::string tower_path;
   // Name of the kernels' instruction set; empty: what BITMAR_ISA names, else the fastest here.
   std::string isa;
+  // Tokens that the attention window holds, instead of the file's number; 0: the file's.
+  std::uint32_t window_tokens = 0;
 };
 
 class Engine {

@@ -30,12 +30,6 @@ std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text));
 }
 
-Result<void> write_text(const std::string& path, std::string_view text) {
-  BITMAR_TRY(AtomicFile file, AtomicFile::create(path));
-  BITMAR_TRY_VOID(file.write(bytes_of(text)));
-  return file.commit();
-}
-
 Result<std::string> join_names(std::span<const Photo> photos) {
   std::set<std::string_view> seen;
   std::string names;
@@ -62,7 +56,7 @@ struct Record {
     Json json = identity;
     json["complete"] = complete;
     json["failed"] = failed;
-    return write_text(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    return write_text_file(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   }
 };
 
@@ -198,7 +192,7 @@ Result<FeatureReport> extract_features(const VisionTower& tower, std::span<const
   report.resumed_from = record.complete;
   // The record goes first: from here on, whatever is there is known to be ours.
   BITMAR_TRY_VOID(record.save(record_path));
-  BITMAR_TRY_VOID(write_text(job.output + ".txt", names));
+  BITMAR_TRY_VOID(write_text_file(job.output + ".txt", names));
   BITMAR_TRY(NpyWriter writer, NpyWriter::create(job.output, job.type, report.shape, record.complete > 0));
   on_progress(record.complete);
 

@@ -20,8 +20,9 @@ class Reference {
     for (std::uint32_t layer = 0; layer < config_.encoder_layers; ++layer) {
       text_layer("encoder." + std::to_string(layer), h);
     }
-    const Rows fused = fuse(layers_.norm("encoder.norm", h));
     ReferenceOutput output;
+    output.states = layers_.norm("encoder.norm", h);
+    const Rows fused = fuse(output.states);
     const bool memory = config_.memory && input_.memory;
     const Rows retrieved = memory ? read_memory(fused, output) : Rows(fused.size(), Row(config_.width, 0.0));
     h = decoder_input(embedded, fused, retrieved);

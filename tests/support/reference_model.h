@@ -17,6 +17,7 @@ struct ReferenceInput {
 };
 
 struct ReferenceOutput {
+  Rows states;             // Z [T, d], the text encoder's output
   Rows logits;             // [T, V]
   Row mean_query;          // q-bar
   Rows memory_attention;   // a_t [T, K]; empty where the memory is off

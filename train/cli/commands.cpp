@@ -22,6 +22,7 @@ void refuse_several_processes(CLI::App& app) {
 void register_commands(CLI::App& app) {
   register_prepare(app);
   register_train(app);
+  register_bench(app);
   register_evaluate(app);
   register_export(app);
   register_distill(app);

@@ -6,13 +6,13 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "data/caption_text.h"
 #include "data/fingerprint.h"
 #include "data/npy_write.h"
 #include "io/atomic_file.h"
 #include "io/caption_readers.h"
 #include "io/lines.h"
 #include "io/mapped_file.h"
+#include "text/caption_text.h"
 
 namespace bitmar {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "data/caption_text.h"
 #include "io/caption_readers.h"
+#include "text/caption_text.h"
 
 namespace bitmar {
 

@@ -1,6 +1,5 @@
 #include "log/event_writer.h"
 
-#include <png.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "image/encode.h"
 #include "io/lines.h"
 #include "io/mapped_file.h"
 #include "log/crc32c.h"
@@ -75,25 +75,6 @@ std::uint64_t length_up_to(std::string_view bytes, std::uint64_t last) {
     if (!step || *step > last) return kept;
     kept += 16 + length;
   }
-}
-
-Result<std::string> encode_png(std::span<const std::uint8_t> pixels, std::uint32_t height, std::uint32_t width,
-                               std::uint32_t channels) {
-  png_image image{};
-  image.version = PNG_IMAGE_VERSION;
-  image.width = width;
-  image.height = height;
-  image.format = channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
-  png_alloc_size_t size = 0;
-  if (png_image_write_get_memory_size(image, size, 0, pixels.data(), 0, nullptr) == 0) {
-    return fail(ErrorCode::kInvalidArgument, "logged image: {}", image.message);
-  }
-  std::string png(size, '\0');
-  if (png_image_write_to_memory(&image, png.data(), &size, 0, pixels.data(), 0, nullptr) == 0) {
-    return fail(ErrorCode::kInvalidArgument, "logged image: {}", image.message);
-  }
-  png.resize(size);
-  return png;
 }
 
 }  // namespace

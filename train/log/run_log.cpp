@@ -35,6 +35,13 @@ std::uint64_t length_up_to(std::string_view text, std::uint64_t last) {
   }
 }
 
+// To four digits, so that it is short in JSON.
+double rounded(float value) {
+  if (value == 0.0f || !std::isfinite(value)) return value;
+  const double unit = std::pow(10.0, 3.0 - std::floor(std::log10(std::abs(static_cast<double>(value)))));
+  return std::round(value * unit) / unit;
+}
+
 struct Close {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
@@ -49,7 +56,7 @@ struct RunLog::State {
   struct Text {
     std::string tag, value;
   };
-  struct Histogram {
+  struct Vector {
     std::string tag;
     std::vector<float> values;
   };
@@ -64,7 +71,7 @@ struct RunLog::State {
   std::unique_ptr<std::FILE, Close> lines;
   std::vector<Scalar> scalars;
   std::vector<Text> texts;
-  std::vector<Histogram> histograms;
+  std::vector<Vector> vectors, histograms;
   std::vector<Image> images;
 
   [[nodiscard]] Result<void> write_line(std::uint64_t step) const;
@@ -86,8 +93,8 @@ Result<RunLog> RunLog::open(const std::string& directory, std::optional<std::uin
   }
   std::FILE* const file = std::fopen(path.c_str(), "ab");
   if (file == nullptr) return fail(ErrorCode::kIo, "{}: cannot write: {}", path, std::strerror(errno));
-  auto state =
-      std::make_unique<State>(State{std::move(events), path, std::unique_ptr<std::FILE, Close>(file), {}, {}, {}, {}});
+  auto state = std::make_unique<State>(
+      State{std::move(events), path, std::unique_ptr<std::FILE, Close>(file), {}, {}, {}, {}, {}});
   fs::resize_file(path, length, error);
   if (error) return fail(ErrorCode::kIo, "{}: cannot cut it back: {}", path, error.message());
   return RunLog(std::move(state));
@@ -99,6 +106,10 @@ void RunLog::scalar(std::string_view tag, double value) {
 
 void RunLog::text(std::string_view tag, std::string_view value) {
   state_->texts.push_back({std::string(tag), std::string(value)});
+}
+
+void RunLog::vector(std::string_view tag, std::span<const float> values) {
+  state_->vectors.push_back({std::string(tag), {values.begin(), values.end()}});
 }
 
 void RunLog::histogram(std::string_view tag, std::span<const float> values) {
@@ -124,11 +135,15 @@ void RunLog::heat_map(std::string_view tag, std::span<const float> values, std::
 }
 
 Result<void> RunLog::State::write_line(std::uint64_t step) const {
-  if (scalars.empty() && texts.empty()) return {};
+  if (scalars.empty() && texts.empty() && vectors.empty()) return {};
   const double time = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   ordered_json line = {{"step", step}, {"time", time}};
   for (const Scalar& entry : scalars) line[entry.tag] = entry.value;  // NaN and infinity are written as null
   for (const Text& entry : texts) line[entry.tag] = entry.value;
+  for (const Vector& entry : vectors) {
+    ordered_json& array = line[entry.tag] = ordered_json::array();
+    for (const float value : entry.values) array.push_back(rounded(value));
+  }
   const std::string text = line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + '\n';
   if (std::fwrite(text.data(), 1, text.size(), lines.get()) != text.size() || std::fflush(lines.get()) != 0) {
     return fail(ErrorCode::kIo, "{}: cannot write: {}", path, std::strerror(errno));
@@ -147,6 +162,7 @@ Result<void> RunLog::commit(std::uint64_t step) {
   }
   state.scalars.clear();
   state.texts.clear();
+  state.vectors.clear();
   state.histograms.clear();
   state.images.clear();
   return {};

@@ -1,5 +1,5 @@
 // A run's log: every value goes to TensorBoard's event file and, scalars and texts, to `log.jsonl` in the same folder,
-// one JSON object a step: {"step": 500, "time": 1700000000.1, "loss/lm": 3.2, …}.
+// one JSON object a step: {"step": 500, "time": 1700000000.1, "loss/lm": 3.2, …}. Series of vectors go there alone.
 //
 // Resuming cuts both files back to the checkpoint's step, so the resumed log reads as if nothing had happened.
 //
@@ -32,6 +32,8 @@ class RunLog {
   // Collected until commit(). Values that are not finite are logged as such in TensorBoard and as null in JSON.
   void scalar(std::string_view tag, double value);
   void text(std::string_view tag, std::string_view value);
+  // An array of the line in `log.jsonl`, rounded to four digits; TensorBoard has no place for it.
+  void vector(std::string_view tag, std::span<const float> values);
   void histogram(std::string_view tag, std::span<const float> values);
   // `pixels` [height, width, channels], channels 1 or 3.
   void image(std::string_view tag, std::span<const std::uint8_t> pixels, std::uint32_t height, std::uint32_t width,

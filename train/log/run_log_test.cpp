@@ -41,6 +41,7 @@ TEST_F(RunLogTest, OneLineAStepWithScalarsAndTexts) {
   log.scalar("loss/lm", 3.25);
   log.scalar("loss/bad", NAN);
   log.text("sample", "A dog.");
+  log.vector("usage", std::vector<float>{0, 0.123456f, 1, NAN, -3.21987e-5f});
   log.histogram("weights", std::vector<float>{1, 2, 3});
   log.heat_map("map", std::vector<float>{0, 1, 2, 4}, 2, 2);
   ASSERT_TRUE(log.commit(10));
@@ -54,6 +55,7 @@ TEST_F(RunLogTest, OneLineAStepWithScalarsAndTexts) {
   EXPECT_EQ(all[0]["loss/lm"], 3.25);
   EXPECT_TRUE(all[0]["loss/bad"].is_null());
   EXPECT_EQ(all[0]["sample"], "A dog.");
+  EXPECT_EQ(all[0]["usage"].dump(), "[0.0,0.1235,1.0,null,-3.22e-05]");
 }
 
 TEST_F(RunLogTest, ResumingCutsBackToTheCheckpoint) {

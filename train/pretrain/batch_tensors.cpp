@@ -12,6 +12,7 @@ BatchTensors batch_tensors(const Batch& batch, torch::Device device) {
   const auto places = mask.reshape(-1).nonzero().squeeze(1);
 
   BatchTensors result;
+  result.stream = batch.stream;
   result.identity = torch::tensor(batch.images, torch::kLong).to(device);
   result.input.tokens = tokens.narrow(2, 0, length - 1).contiguous().to(device);
   result.input.mask = mask.to(device);

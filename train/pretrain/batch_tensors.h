@@ -14,6 +14,7 @@ struct BatchTensors {
   torch::Tensor targets;   // int64 [n], the next tokens at the real positions
   torch::Tensor places;    // int64 [n], those positions in the flattened [rows * segments * T]
   torch::Tensor identity;  // int64 [rows], the images' numbers
+  std::uint32_t stream = 0;  // the batch's
 };
 
 [[nodiscard]] BatchTensors batch_tensors(const Batch& batch, torch::Device device);

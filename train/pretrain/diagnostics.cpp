@@ -38,6 +38,10 @@ void log_memory(EpisodicMemory& memory, const torch::Tensor& mean_attention, Run
   log.scalar("memory/utilisation", usage.gt(kUsedSlot).to(torch::kFloat32).mean().item<double>());
   log.scalar("memory/mean_usage", usage.mean().item<double>());
   log.scalar("memory/slot_norm", memory->slots().norm(2, 1).mean().item<double>());
+  const auto shares = usage / usage.sum().clamp_min(1e-20);
+  log.scalar("memory/usage_entropy", -(shares * shares.clamp_min(1e-20).log()).sum().item<double>());  // nats
+  log.vector("memory/slot_usage", values_of(usage));
+  log.vector("memory/slot_activation", values_of(attention));
   log.histogram("memory/usage", values_of(usage));
   log.histogram("memory/attention", values_of(attention));
   // The slots as a picture, row by row.

@@ -1,11 +1,11 @@
 #include "pretrain/learner.h"
 
-#include <array>
 #include <cmath>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "base/stopwatch.h"
 #include "nn/tensor_spans.h"
 #include "objective/ternary_vocabulary_loss.h"
 #include "pretrain/autocast.h"
@@ -17,6 +17,10 @@ namespace {
 
 constexpr const char* kHeadWeight = "output.weight";
 constexpr std::uint64_t kColumnMultiple = 256;  // of the sampled head: a new shape of product costs time
+
+double lap_seconds(Stopwatch& watch) {
+  return watch.lap() * 1e-6;
+}
 
 AdamW make_optimizer(BitmarModel& model, ContrastiveLoss& contrast, const PretrainSettings& settings) {
   const GroupSettings groups{.scale_learning_rate = settings.train.scale_learning_rate,
@@ -81,11 +85,13 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
   const auto& objective = settings_.objective;
   torch::Tensor total;
   ModelOutput output;
+  Stopwatch watch;
   {
     const AutocastScope autocast(device_.is_cpu() ? Autocast::kOff : settings_.train.autocast, device_);
     output = model_->forward(batch.input,
                              {.checkpoint_activations = settings_.train.checkpoint_activations, .maps = nullptr});
   }
+  sums_.seconds.forward += lap_seconds(watch);
   const auto language = language_loss(output.hidden, batch);
   total = language;
   if (output.vision.defined()) {
@@ -103,7 +109,11 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
     next_slots_ = next_slots_.defined() ? next_slots_ + slots : slots;
     next_usage_ = next_usage_.defined() ? next_usage_ + output.memory.next_usage : output.memory.next_usage;
   }
-  sums_.language += language.item<double>();
+  const auto loss = language.item<double>();
+  sums_.language += loss;
+  if (sums_.streams.size() <= batch.stream) sums_.streams.resize(batch.stream + 1);
+  sums_.streams[batch.stream].language += loss;
+  ++sums_.streams[batch.stream].batches;
   sums_.total += total.item<double>();
   sums_.tokens += batch.targets.size(0);
   ++batches_;
@@ -116,9 +126,11 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
                   .patches = output.vision.defined() ? output.vision.size(1) : 0,
                   .targets = batch.targets.size(0),
                   .columns = head_rows_.defined() ? head_rows_.size(0) : model_->output()->weight.size(0)});
+  sums_.seconds.loss += lap_seconds(watch);
   (total * (scaler_.scale() / settings_.train.accumulation)).backward();
   collect_head_rows();
   optimizer_.collect_row_gradients();
+  sums_.seconds.backward += lap_seconds(watch);
 }
 
 void Learner::exchange(Communicator& communicator) {
@@ -143,15 +155,20 @@ void Learner::exchange(Communicator& communicator) {
     next_usage_ = memory.narrow(0, next_slots_.numel(), next_usage_.numel()).to(device_);
   }
 
-  std::array<double, 9> sums = {sums_.language,
-                                sums_.contrast,
-                                sums_.consistency,
-                                sums_.total,
-                                sums_.flops,
-                                cosine_sum_,
-                                static_cast<double>(sums_.tokens),
-                                static_cast<double>(batches_),
-                                static_cast<double>(paired_batches_)};
+  std::vector<double> sums = {sums_.language,
+                              sums_.contrast,
+                              sums_.consistency,
+                              sums_.total,
+                              sums_.flops,
+                              cosine_sum_,
+                              static_cast<double>(sums_.tokens),
+                              static_cast<double>(batches_),
+                              static_cast<double>(paired_batches_)};
+  const std::size_t first_stream = sums.size();
+  sums_.streams.resize(settings_.data.train.size());
+  for (const StreamLoss& stream : sums_.streams) {
+    sums.insert(sums.end(), {stream.language, static_cast<double>(stream.batches)});
+  }
   communicator.sum(std::span<double>(sums));
   sums_.language = sums[0];
   sums_.contrast = sums[1];
@@ -162,6 +179,10 @@ void Learner::exchange(Communicator& communicator) {
   sums_.tokens = static_cast<std::int64_t>(sums[6]);
   batches_ = static_cast<std::uint32_t>(sums[7]);
   paired_batches_ = static_cast<std::uint32_t>(sums[8]);
+  for (std::size_t i = 0; i < sums_.streams.size(); ++i) {
+    const double* const sum = &sums[first_stream + 2 * i];
+    sums_.streams[i] = {sum[0], static_cast<std::uint32_t>(sum[1])};
+  }
 }
 
 void Learner::commit_memory() {
@@ -173,6 +194,7 @@ void Learner::commit_memory() {
 }
 
 StepOutcome Learner::apply(double learning_rate) {
+  Stopwatch watch;
   if (scaler_.scale() != 1.0) optimizer_.scale_gradients(1.0 / scaler_.scale());
   StepOutcome outcome = sums_;
   outcome.gradient_norm = optimizer_.clip_gradients(settings_.optimizer.clip_norm);
@@ -187,6 +209,9 @@ StepOutcome Learner::apply(double learning_rate) {
   outcome.language /= batches;
   outcome.total /= batches;
   outcome.consistency /= batches;
+  for (StreamLoss& stream : outcome.streams) {
+    if (stream.batches > 0) stream.language /= stream.batches;
+  }
   if (paired_batches_ > 0) {
     outcome.contrast /= paired_batches_;
     outcome.cosine = cosine_sum_ / paired_batches_;
@@ -196,6 +221,7 @@ StepOutcome Learner::apply(double learning_rate) {
   cosine_sum_ = 0;
   next_slots_.reset();
   next_usage_.reset();
+  outcome.seconds.optimizer = lap_seconds(watch);
   return outcome;
 }
 

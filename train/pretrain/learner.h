@@ -25,6 +25,20 @@
 
 namespace bitmar {
 
+// Where a step's time goes, in seconds, summed over its batches.
+struct PhaseSeconds {
+  double forward = 0;    // up to the vocabulary head's input
+  double loss = 0;       // the head with its gradients, contrast, memory
+  double backward = 0;   // of all before the head
+  double optimizer = 0;  // clipping, update, memory
+};
+
+// The average L_LM over a stream's batches of a step.
+struct StreamLoss {
+  double language = 0;
+  std::uint32_t batches = 0;  // 0: the step had none of this stream
+};
+
 // Averages over a step's batches; contrast and cosine over those with photos.
 struct StepOutcome {
   double language = 0;     // L_LM
@@ -32,10 +46,12 @@ struct StepOutcome {
   double consistency = 0;  // L_mem
   double total = 0;        // what the gradient is of
   std::optional<double> cosine;
-  double gradient_norm = 0;  // before clipping
-  bool applied = false;      // false: the gradients were not finite and the step was skipped
-  std::int64_t tokens = 0;   // predicted tokens
-  double flops = 0;          // floating-point operations of the matrix products, in all
+  double gradient_norm = 0;         // before clipping
+  bool applied = false;             // false: the gradients were not finite and the step was skipped
+  std::int64_t tokens = 0;          // predicted tokens
+  double flops = 0;                 // floating-point operations of the matrix products, in all
+  std::vector<StreamLoss> streams;  // of settings.data.train, in its order
+  PhaseSeconds seconds;
 };
 
 class Learner {

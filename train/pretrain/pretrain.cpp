@@ -274,6 +274,10 @@ void Run::log_step(const StepOutcome& outcome) {
   if (due(settings_.train.log_every)) {
     log_->scalar("loss/total", outcome.total);
     log_->scalar("loss/language", outcome.language);
+    for (std::size_t i = 0; i < outcome.streams.size(); ++i) {
+      const StreamLoss& stream = outcome.streams[i];
+      if (stream.batches > 0) log_->scalar("stream/" + settings_.data.train[i].name + "/loss", stream.language);
+    }
     if (outcome.cosine) {
       log_->scalar("loss/contrast", outcome.contrast);
       log_->scalar("alignment/batch_cosine", *outcome.cosine);

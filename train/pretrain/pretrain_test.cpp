@@ -129,6 +129,21 @@ TEST_F(PretrainTest, LearnsAndLogsWhatItPromises) {
                           "alignment/text_to_image_recall_at_1", "train/flops_per_step", "loss/memory"}) {
     EXPECT_TRUE(log[7].contains(key) || log[15].contains(key)) << key;
   }
+  for (const char* key : {"memory/slot_usage", "memory/slot_activation"}) {
+    ASSERT_EQ(log[7].at(key).size(), settings.model.memory_slots) << key;
+  }
+  double activation = 0;
+  for (const double share : log[7].at("memory/slot_activation")) activation += share;
+  EXPECT_NEAR(activation, 1.0, 1e-3);
+  // A step's loss is the mean over its batches, here two: of one stream, or one of each.
+  for (const auto& line : log) {
+    std::vector<double> streams;
+    for (const char* key : {"stream/captions/loss", "stream/words/loss"}) {
+      if (line.contains(key)) streams.push_back(line.at(key));
+    }
+    ASSERT_FALSE(streams.empty());
+    EXPECT_NEAR(line.at("loss/language").get<double>(), (streams.front() + streams.back()) / 2, 1e-9);
+  }
   EXPECT_TRUE(log[11].contains("validation/captions/perplexity"));
   EXPECT_TRUE(log[11].contains("validation/captions/cosine"));
   EXPECT_TRUE(log[11].contains("validation/words/perplexity"));

@@ -2,14 +2,11 @@
 
 #include <torch/torch.h>
 
-#include <string>
 #include <utility>
 
 #include "data/shard.h"
 
 namespace bitmar {
-namespace {
-
 Result<std::vector<std::uint64_t>> token_counts(const PretrainSettings& settings) {
   std::vector<std::uint64_t> counts(settings.model.vocabulary, 0);
   for (const auto& stream : settings.data.train) {
@@ -26,7 +23,6 @@ Result<std::vector<std::uint64_t>> token_counts(const PretrainSettings& settings
   return counts;
 }
 
-// "cuda" is one device for each process of a machine.
 Result<torch::Device> parse_device(const std::string& name, std::uint32_t local_rank) {
   try {
     torch::Device device(name);
@@ -46,8 +42,6 @@ Result<torch::Device> parse_device(const std::string& name, std::uint32_t local_
     return fail(ErrorCode::kInvalidArgument, "train.device: '{}' is no device; expected cpu, cuda or cuda:N", name);
   }
 }
-
-}  // namespace
 
 Result<RunParts> prepare_parts(const PretrainSettings& settings, std::uint32_t local_rank) {
   BITMAR_TRY(const torch::Device device, parse_device(settings.train.device, local_rank));

@@ -1,9 +1,10 @@
-// What a pre-training needs of its machine before it can begin.
+// What a pre-training needs of its machine and its data before it can begin.
 #pragma once
 
 #include <torch/types.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -11,6 +12,13 @@
 #include "text/tokenizer.h"
 
 namespace bitmar {
+
+// Occurrences of every token [vocabulary] in the training streams' shards: for the sampled vocabulary.
+[[nodiscard]] Result<std::vector<std::uint64_t>> token_counts(const PretrainSettings& settings);
+
+// Of train.device; "cuda" is one device for each process of a machine, by `local_rank`. kInvalidArgument where it is
+// none, kUnsupported where this machine has none such.
+[[nodiscard]] Result<torch::Device> parse_device(const std::string& name, std::uint32_t local_rank);
 
 struct RunParts {
   torch::Device device;

@@ -1,13 +1,22 @@
-#include "eval/tasks/registry.h"
+#include "eval/registry/registry.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <string>
 
+#include "eval/images/image_source.h"
+#include "eval/language/perplexity_task.h"
+#include "eval/language/reading_task.h"
 #include "eval/tasks/babylm_tasks.h"
 #include "eval/tasks/harness_tasks.h"
+#include "eval/tasks/task_files.h"
+#include "eval/vision/babylm_images.h"
+#include "eval/vision/caption_task.h"
+#include "eval/vision/easy_vqa.h"
+#include "eval/vision/retrieval_task.h"
 
 namespace bitmar {
 namespace {
@@ -34,6 +43,16 @@ constexpr std::array kTasks = {
          run_wug_adj_nominalization},
     Task{"wug_past_tense", "past tenses of made-up verbs, against people's choices", kWugPastTenseFiles,
          run_wug_past_tense},
+    Task{"reading", "people's reading times, by how surprising words are", kReadingFiles, run_reading},
+    Task{"perplexity", "held-out text, inside the attention window", kTextFiles, run_perplexity},
+    Task{"streaming_perplexity", "the same text as one endless stream", kTextFiles, run_streaming_perplexity},
+    Task{"captions", "captions of photos, pixels in", kCaptionFiles, run_captions, true},
+    Task{"retrieval", "photos by their captions, and captions by their photos", kRetrievalFiles, run_retrieval, true},
+    Task{"easy_vqa", "questions about drawn shapes", kEasyVqaFiles, run_easy_vqa, true},
+    Task{"winoground", "which of two captions of the same words fits a photo", kWinogroundFiles, run_winoground, true},
+    Task{"vqa", "questions about photos, eight answers", kVqaFiles, run_vqa, true},
+    Task{"devbench_vocabulary", "which of four photos a word names", kVocabularyFiles, run_devbench_vocabulary, true},
+    Task{"devbench_grammar", "which of four pictures a sentence describes", kGrammarFiles, run_devbench_grammar, true},
 };
 
 }  // namespace
@@ -48,6 +67,18 @@ Result<Task> find_task(std::string_view name) {
   std::string names;
   for (const Task& task : tasks()) names += fmt::format(" {}", task.name);
   return fail(ErrorCode::kNotFound, "no task '{}'; expected one of{}", name, names);
+}
+
+Result<void> check_runnable(const Task& task, const TaskContext& context) {
+  if (task.files == kTextFiles && !context.text.empty()) return {};
+  BITMAR_TRY(const std::string path, find_task_files(context.data, task.files));
+  if (!task.images) return {};
+  const std::filesystem::path found(path);
+  const std::string folder = (is_directory(found) ? found : found.parent_path()).string();
+  BITMAR_TRY(const ImageSource images, find_images(folder, *context.engine));
+  BITMAR_TRY(const ImageReader reader, ImageReader::open(images, *context.engine));
+  static_cast<void>(reader);
+  return {};
 }
 
 }  // namespace bitmar

@@ -1,4 +1,4 @@
-#include "data/caption_text.h"
+#include "text/caption_text.h"
 
 #include <algorithm>
 #include <array>

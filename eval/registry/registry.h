@@ -13,4 +13,7 @@ namespace bitmar {
 // kNotFound lists the names that there are.
 [[nodiscard]] Result<Task> find_task(std::string_view name);
 
+// Whether the task can be run: an error says what is missing, its files or the model's vision tower.
+[[nodiscard]] Result<void> check_runnable(const Task& task, const TaskContext& context);
+
 }  // namespace bitmar

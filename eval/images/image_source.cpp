@@ -1,0 +1,99 @@
+#include "eval/images/image_source.h"
+
+#include <array>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+#include "io/caption_readers.h"
+
+namespace bitmar {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::array<std::string_view, 4> kExtensions = {".jpg", ".jpeg", ".png", ".webp"};
+
+}  // namespace
+
+ImageSource ImageSource::of_folder(std::string folder) {
+  ImageSource source;
+  source.folder_ = std::move(folder);
+  return source;
+}
+
+Result<ImageSource> ImageSource::of_features(const std::string& path, std::uint32_t vision_width) {
+  Features features;
+  features.path = path;
+  BITMAR_TRY(features.file, NpyFile::open(path));
+  BITMAR_TRY(const auto names, read_name_list(path + ".txt"));
+  const auto& shape = features.file.shape();
+  if (shape.size() < 2 || shape.size() > 3 || shape.front() != names.size() || shape.back() != vision_width) {
+    return fail(ErrorCode::kInvalidFile, "{}: expected shape [{}, N, {}] or [{}, {}], by its names and the model", path,
+                names.size(), vision_width, names.size(), vision_width);
+  }
+  features.tokens = shape.size() == 3 ? shape[1] : 1;
+  features.width = vision_width;
+  for (std::size_t row = 0; row < names.size(); ++row) features.rows.emplace(names[row], row);
+  ImageSource source;
+  source.features_ = std::make_shared<const Features>(std::move(features));
+  return source;
+}
+
+Result<std::string> ImageSource::path_of(const std::string& name) const {
+  const fs::path path = fs::path(folder_) / name;
+  std::error_code ignored;
+  if (fs::exists(path, ignored)) return path.string();
+  if (!path.has_extension()) {
+    for (const std::string_view extension : kExtensions) {
+      const std::string candidate = path.string() + std::string(extension);
+      if (fs::exists(candidate, ignored)) return candidate;
+    }
+    return fail(ErrorCode::kNotFound, "{}: no such image (.jpg, .jpeg, .png or .webp)", path.string());
+  }
+  return fail(ErrorCode::kNotFound, "{}: no such image", path.string());
+}
+
+Result<ImageSource> find_images(const std::string& folder, const Engine& engine) {
+  const fs::path pixels = fs::path(folder) / "images";
+  const fs::path features = fs::path(folder) / "features.npy";
+  std::error_code ignored;
+  const bool has_features = fs::exists(features, ignored);
+  if (fs::is_directory(pixels, ignored) && (engine.tower() != nullptr || !has_features)) {
+    return ImageSource::of_folder(pixels.string());
+  }
+  if (has_features) return ImageSource::of_features(features.string(), engine.config().vision_width);
+  return fail(ErrorCode::kNotFound, "{}: has no images, neither a folder 'images' nor features.npy", folder);
+}
+
+Result<ImageReader> ImageReader::open(const ImageSource& source, const Engine& engine) {
+  ImageReader reader(source);
+  if (!source.needs_tower()) return reader;
+  if (engine.tower() == nullptr) {
+    return fail(ErrorCode::kUnsupported, "{} has no vision tower: give a tower file, or patch features",
+                engine.name());
+  }
+  reader.tower_ = engine.tower();
+  reader.encoder_.emplace(*reader.tower_);
+  return reader;
+}
+
+Result<ImageFeatures> ImageReader::read(const std::string& name) {
+  ImageFeatures features;
+  if (source_->needs_tower()) {
+    BITMAR_TRY(const std::string path, source_->path_of(name));
+    BITMAR_TRY(const Image photo, load_image(path));
+    features = {{}, tower_->config().patches(), tower_->config().width};
+    features.values.resize(features.patches * features.width);
+    encoder_->encode(photo, {features.values, features.patches, features.width}, nullptr);
+    return features;
+  }
+  const ImageSource::Features& file = *source_->features_;
+  const auto row = file.rows.find(name);
+  if (row == file.rows.end()) return fail(ErrorCode::kNotFound, "{}: has no row for image '{}'", file.path, name);
+  features = {{}, file.tokens, file.width};
+  features.values.resize(features.patches * features.width);
+  BITMAR_TRY_VOID(file.file.read_row(row->second, features.values));
+  return features;
+}
+
+}  // namespace bitmar

@@ -1,0 +1,71 @@
+// The images that evaluation items name: files in a folder, which the model's own tower encodes, or rows of a file of
+// patch features (`bitmar features`).
+//
+//   BITMAR_TRY(const ImageSource source, find_images("data/easy_vqa", *engine));
+//   BITMAR_TRY(ImageReader reader, ImageReader::open(source, *engine));              // one a thread
+//   BITMAR_TRY(const ImageFeatures features, reader.read("12.png"));
+//   BITMAR_TRY_VOID(session.set_features(features.view()));
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "base/result.h"
+#include "io/npy.h"
+#include "runtime/engine.h"
+#include "runtime/image_encoder.h"
+#include "runtime/session.h"
+
+namespace bitmar {
+
+class ImageSource {
+ public:
+  // The files of `folder`, by their names. A name without an extension stands for the .jpg, .jpeg, .png or .webp of
+  // that name.
+  static ImageSource of_folder(std::string folder);
+  // `path`: a .npy of [images, N, F] or [images, F], F = vision_width, with the images' names in `path`.txt.
+  static Result<ImageSource> of_features(const std::string& path, std::uint32_t vision_width);
+
+  [[nodiscard]] bool needs_tower() const { return features_ == nullptr; }
+
+ private:
+  friend class ImageReader;
+  struct Features {
+    std::string path;
+    NpyFile file;
+    std::unordered_map<std::string, std::uint64_t> rows;  // by name
+    std::uint64_t tokens = 0;                             // N
+    std::uint64_t width = 0;                              // F
+  };
+
+  [[nodiscard]] Result<std::string> path_of(const std::string& name) const;
+
+  std::string folder_;
+  std::shared_ptr<const Features> features_;
+};
+
+// The images of a task's folder: `folder`/images where the model has a tower, else `folder`/features.npy. kNotFound
+// names both.
+[[nodiscard]] Result<ImageSource> find_images(const std::string& folder, const Engine& engine);
+
+// Reads images of a source, which with the engine outlives this. For one thread.
+class ImageReader {
+ public:
+  // kUnsupported: the source has pixels, and the engine no tower.
+  static Result<ImageReader> open(const ImageSource& source, const Engine& engine);
+
+  // Patch features [N, F]. kNotFound names the image.
+  [[nodiscard]] Result<ImageFeatures> read(const std::string& name);
+
+ private:
+  explicit ImageReader(const ImageSource& source) : source_(&source) {}
+
+  const ImageSource* source_;
+  const VisionTower* tower_ = nullptr;
+  std::optional<ImageEncoder> encoder_;
+};
+
+}  // namespace bitmar

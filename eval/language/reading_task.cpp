@@ -1,0 +1,192 @@
+#include "eval/language/reading_task.h"
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+#include "eval/statistics/bootstrap.h"
+#include "eval/statistics/least_squares.h"
+#include "eval/tasks/choice_run.h"
+#include "eval/tasks/csv_table.h"
+#include "eval/tasks/task_files.h"
+
+namespace bitmar {
+namespace {
+
+constexpr std::array<const char*, 4> kEyeTracking = {"RTfirstfix", "RTfirstpass", "RTgopast", "RTrightbound"};
+constexpr const char* kSelfPaced = "self_paced_reading_time";
+
+// A variable over the rows; NaN: the row has none.
+using Column = std::vector<double>;
+
+Result<Column> read_column(const CsvTable& table, const char* name) {
+  BITMAR_TRY(const std::size_t index, table.column(name));
+  Column values;
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    BITMAR_TRY(const auto value, table.number(row, index));
+    values.push_back(value.value_or(std::nan("")));
+  }
+  return values;
+}
+
+struct Surprisals {
+  Column word;
+  Column previous;  // of the word before; NaN where that begins its sentence
+};
+
+Result<Surprisals> measure_surprisals(const TaskContext& context, const CsvTable& table) {
+  BITMAR_TRY(const std::size_t before, table.column("item"));
+  BITMAR_TRY(const std::size_t word, table.column("word"));
+  BITMAR_TRY(const std::size_t previous_before, table.column("prev_item"));
+  BITMAR_TRY(const std::size_t previous_word, table.column("prev_word"));
+  std::vector<ChoiceItem> items;
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    ChoiceItem& item = items.emplace_back();
+    item.id = fmt::format("reading_{}", row);
+    // An empty cell is the word "None", which the published file's reader took for a missing value.
+    const std::string& text = table.text(row, before);
+    item.choices.push_back({text.empty() ? "None" : text, " " + table.text(row, word)});
+    if (table.text(row, previous_before).empty()) continue;
+    item.choices.push_back({table.text(row, previous_before), " " + table.text(row, previous_word)});
+  }
+  std::uint64_t done = 0;
+  const auto sink = [&](std::span<const ItemScores> next) -> Result<void> {
+    done += next.size();
+    if (context.progress) context.progress(done, items.size());
+    return {};
+  };
+  BITMAR_TRY(const auto scores,
+             score_items(context.engine, items,
+                         {.threads = context.threads, .memory = context.memory, .start = StartToken::kAlways}, sink));
+  Surprisals surprisals;
+  for (const ItemScores& of_row : scores) {
+    surprisals.word.push_back(-of_row[0].log_probability);
+    surprisals.previous.push_back(of_row.size() > 1 ? -of_row[1].log_probability : std::nan(""));
+  }
+  return surprisals;
+}
+
+// A reading time and what is to explain it, of the rows that have all of it.
+struct Regression {
+  std::string name;
+  Column target;
+  std::vector<Column> columns;  // the predictors, their products, last the surprisal
+};
+
+Regression make_regression(std::string name, const Column& target, const std::vector<Column>& predictors,
+                           const Column& surprisal) {
+  std::vector<std::size_t> rows;
+  for (std::size_t row = 0; row < target.size(); ++row) {
+    bool complete = !std::isnan(target[row]) && !std::isnan(surprisal[row]);
+    for (const Column& predictor : predictors) complete = complete && !std::isnan(predictor[row]);
+    if (complete) rows.push_back(row);
+  }
+  const auto chosen = [&](const Column& values) {
+    Column some;
+    for (const std::size_t row : rows) some.push_back(values[row]);
+    return some;
+  };
+  Regression regression{std::move(name), chosen(target), {}};
+  for (const Column& predictor : predictors) standardize(regression.columns.emplace_back(chosen(predictor)));
+  for (std::size_t i = 0; i < predictors.size(); ++i) {
+    for (std::size_t j = i + 1; j < predictors.size(); ++j) {
+      Column product = regression.columns[i];
+      for (std::size_t row = 0; row < product.size(); ++row) product[row] *= regression.columns[j][row];
+      regression.columns.push_back(std::move(product));
+    }
+  }
+  standardize(regression.columns.emplace_back(chosen(surprisal)));
+  return regression;
+}
+
+// In percent of the variance that the predictors leave.
+double gain(std::span<const Column> columns, std::span<const double> target) {
+  const ExplainedVariance explained = explained_variance(columns, target);
+  return 100.0 * (explained.with_last - explained.without_last) / (1.0 - explained.without_last);
+}
+
+// Of a predictor that has nothing to do with the target: a share of 1 / (rows - coefficients) is expected.
+double chance_of(const Regression& regression) {
+  return 100.0 / static_cast<double>(regression.target.size() - regression.columns.size());
+}
+
+// The mean gain over regressions on the same rows, and its interval over these.
+Score score_of(std::string metric, std::span<const Regression> regressions, std::uint64_t seed) {
+  const auto mean = [&](const auto& value) {
+    double sum = 0;
+    for (const Regression& regression : regressions) sum += value(regression);
+    return sum / static_cast<double>(regressions.size());
+  };
+  Score score;
+  score.metric = std::move(metric);
+  score.value = mean([](const Regression& one) { return gain(one.columns, one.target); });
+  score.chance = mean(chance_of);
+  score.interval = bootstrap(
+      regressions.front().target.size(),
+      [&](std::span<const std::uint32_t> indices) {
+        const auto drawn = [&](const Column& values) {
+          Column some;
+          for (const std::uint32_t index : indices) some.push_back(values[index]);
+          return some;
+        };
+        return mean([&](const Regression& one) {
+          std::vector<Column> columns;
+          for (const Column& column : one.columns) columns.push_back(drawn(column));
+          return gain(columns, drawn(one.target));
+        });
+      },
+      {.seed = seed, .resamples = 200});
+  return score;
+}
+
+}  // namespace
+
+Result<TaskResult> run_reading(const TaskContext& context) {
+  const auto begin = std::chrono::steady_clock::now();
+  BITMAR_TRY(const std::string path, find_task_files(context.data, kReadingFiles));
+  BITMAR_TRY(const CsvTable table, CsvTable::read(path));
+  BITMAR_TRY(const Column frequency, read_column(table, "Subtlex_log10"));
+  BITMAR_TRY(const Column length, read_column(table, "length"));
+  BITMAR_TRY(const Column position, read_column(table, "context_length"));
+  BITMAR_TRY(const Column previous_length, read_column(table, "prev_length"));
+  std::vector<Column> eye_times;
+  for (const char* name : kEyeTracking) {
+    BITMAR_TRY(eye_times.emplace_back(), read_column(table, name));
+  }
+  BITMAR_TRY(const Column self_paced_times, read_column(table, kSelfPaced));
+  BITMAR_TRY(const Surprisals surprisals, measure_surprisals(context, table));
+
+  std::vector<Regression> eye_tracking;
+  for (std::size_t i = 0; i < kEyeTracking.size(); ++i) {
+    eye_tracking.push_back(
+        make_regression(kEyeTracking[i], eye_times[i], {frequency, length, position}, surprisals.word));
+  }
+  const Regression self_paced =
+      make_regression(kSelfPaced, self_paced_times,
+                      {frequency, length, position, previous_length, surprisals.previous}, surprisals.word);
+  for (const Regression& regression : eye_tracking) {
+    if (regression.target.size() == eye_tracking.front().target.size()) continue;
+    return fail(ErrorCode::kInvalidFile, "{}: column '{}' has values in other rows than '{}'", path, regression.name,
+                kEyeTracking[0]);
+  }
+  if (const Regression& smallest = eye_tracking.front(); smallest.target.size() <= smallest.columns.size() ||
+                                                         self_paced.target.size() <= self_paced.columns.size()) {
+    return fail(ErrorCode::kInvalidFile, "{}: has {} complete rows, too few for a regression", path,
+                std::min(smallest.target.size(), self_paced.target.size()));
+  }
+  TaskResult result;
+  result.task = "reading";
+  result.total.items = table.rows();
+  result.total.scores = {score_of("eye_tracking_gain", eye_tracking, context.seed),
+                         score_of("self_paced_gain", {&self_paced, 1}, context.seed)};
+  for (const Regression& regression : eye_tracking) {
+    result.parts.push_back({.name = regression.name,
+                            .items = regression.target.size(),
+                            .scores = {score_of("gain", {&regression, 1}, context.seed)}});
+  }
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return result;
+}
+
+}  // namespace bitmar

@@ -1,0 +1,25 @@
+#include "eval/vision/flickr.h"
+
+#include <filesystem>
+
+#include "io/caption_readers.h"
+
+namespace bitmar {
+
+Result<FlickrSplit> read_flickr_split(const std::string& list, std::uint64_t limit) {
+  FlickrSplit split;
+  const std::filesystem::path folder = std::filesystem::path(list).parent_path();
+  const std::string captions = (folder / "captions.tsv").string();
+  split.folder = folder.string();
+  split.files = {list, captions};
+  BITMAR_TRY(auto names, read_name_list(list));
+  if (names.empty()) return fail(ErrorCode::kInvalidFile, "{}: names no photo", list);
+  if (limit > 0 && names.size() > limit) names.resize(limit);
+  BITMAR_TRY(const auto groups, read_captions(captions, CaptionFormat::kTsv));
+  auto photos = join_references(groups, names);
+  if (!photos) return fail(photos.error().code, "{}: {}", captions, photos.error().message);
+  split.photos = *std::move(photos);
+  return split;
+}
+
+}  // namespace bitmar

@@ -1,0 +1,44 @@
+// Texts and images as points of one space, where a caption lies near its photo: what training's contrastive objective
+// aligns (DESIGN section 2, "Objective"). A text is the mean of Z, the text encoder's output before fusion; an image the
+// mean of V_img, its compressed patch features. There are no further projections: both have the model's width d.
+//
+//   BITMAR_TRY(ContrastiveEncoder encoder, ContrastiveEncoder::open(engine));
+//   BITMAR_TRY(const std::vector<float> text, encoder.text(engine->tokenizer().encode("A dog runs.")));
+//   BITMAR_TRY(const std::vector<float> image, encoder.image(features.view()));   // Session::encode_image(), a .npy file
+//   const float similarity = std::inner_product(text.begin(), text.end(), image.begin(), 0.0f);
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/matrix_view.h"
+#include "base/result.h"
+#include "model/forward.h"
+#include "model/sequence.h"
+#include "runtime/engine.h"
+
+namespace bitmar {
+
+// For one thread at a time; the engine is shared.
+class ContrastiveEncoder {
+ public:
+  static Result<ContrastiveEncoder> open(std::shared_ptr<const Engine> engine);
+
+  // Unit vector [d] of a text of any length, which <|endoftext|> precedes as in training; an empty text is that alone.
+  // Z sees no image and no memory. kOutOfRange: a token outside the vocabulary.
+  Result<std::vector<float>> text(std::span<const TokenId> tokens);
+  // Unit vector [d] of patch features [N, vision_width]. kInvalidArgument where they are none or of another width.
+  [[nodiscard]] Result<std::vector<float>> image(MatrixView<const float> features) const;
+
+ private:
+  explicit ContrastiveEncoder(std::shared_ptr<const Engine> engine);
+
+  std::shared_ptr<const Engine> engine_;
+  std::unique_ptr<SequenceState> sequence_;
+  std::unique_ptr<Workspace> workspace_;
+  FusionContext no_image_;
+  std::vector<TokenRow> rows_;
+};
+
+}  // namespace bitmar
