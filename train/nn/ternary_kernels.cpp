@@ -22,7 +22,9 @@ float to_float(BFloat16Bits value) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16);
 }
 
-// exp(x) for x <= 0, relative error below 3e-7; 0 below -87. 2^n by the exponent's bits, 2^f by its Taylor series.
+// exp(x) for x in [-1e9, 0], relative error below 3e-7; 0 below -88. 2^n by the exponent's bits, 2^f by its Taylor
+// series. The only limit is one of integers: with one of floats GCC leaves the loop around it scalar, at a quarter of the
+// speed.
 float exponential(float x) {
   constexpr float kLog2E = 1.44269504f;
   const float t = x * kLog2E;
@@ -35,9 +37,7 @@ float exponential(float x) {
   series = series * f + 0.5f;
   series = series * f + 1.0f;
   series = series * f + 1.0f;
-  const float clamped = n > -126.0f ? n : -126.0f;
-  const float power = std::bit_cast<float>((static_cast<std::int32_t>(clamped) + 127) << 23);
-  return n < -125.0f ? 0.0f : series * power;
+  return series * std::bit_cast<float>(std::max(static_cast<std::int32_t>(n) + 127, 0) << 23);
 }
 
 }  // namespace
