@@ -68,8 +68,8 @@ void add_window_rows(const WindowComparison& windows, std::vector<SpeedRow>& row
     return static_cast<double>(tokens) * 1e6 / microseconds.median;
   };
   rows.push_back({what + ": reading", "tokens/s", per_second(input, small.read), per_second(input, whole.read)});
-  rows.push_back({what + ": decode after it", "tokens/s", per_second(decoded, small.decode),
-                  per_second(decoded, whole.decode)});
+  rows.push_back(
+      {what + ": decode after it", "tokens/s", per_second(decoded, small.decode), per_second(decoded, whole.decode)});
   rows.push_back({what + ": session", "MB", megabytes(small.session_bytes), megabytes(whole.session_bytes)});
 }
 
