@@ -1,7 +1,7 @@
 # The commands of the README. `make demo` and `make test` set up all that they need.
 .DEFAULT_GOAL := build
 .PHONY: build demo test test-runtime test-sanitize test-train test-arm test-riscv test-wasm test-portability check train \
-        setup setup-test setup-python clean
+        setup setup-train setup-test setup-python clean
 
 JOBS ?= $(shell nproc)
 EXAMPLES := $(sort $(wildcard examples/*.jpg))
@@ -13,7 +13,7 @@ build: setup                     ## the tool, at build/bitmar
 demo: build                      ## captions the example photos with the shipped model
 	build/bitmar caption -m models/bitmar-14m.gguf $(EXAMPLES)
 
-train: setup setup-python        ## the trainer, at build-train/bitmar-train
+train: setup-train setup-python        ## the trainer, at build-train/bitmar-train
 	cmake --preset trainer >/dev/null
 	cmake --build --preset trainer -j $(JOBS)
 
@@ -54,6 +54,9 @@ test-portability: setup-test     ## the shipped model's greedy text on every tar
 
 setup:
 	@scripts/setup-system.sh build
+
+setup-train:
+	@scripts/setup-system.sh train
 
 setup-test:
 	@scripts/setup-system.sh test

@@ -8,13 +8,29 @@ target_compile_options(bitmar_options INTERFACE
   -ffp-contract=off)
 target_link_options(bitmar_options INTERFACE $<$<BOOL:${BITMAR_SANITIZE}>:-fsanitize=address,undefined>)
 
+# Owns the precompiled GoogleTest of all tests.
+if(BITMAR_TESTS AND NOT BITMAR_CORE_ONLY)
+  find_package(GTest REQUIRED)
+  file(WRITE ${PROJECT_BINARY_DIR}/test_headers.cpp "int main() {}\n")
+  add_executable(bitmar_test_headers ${PROJECT_BINARY_DIR}/test_headers.cpp)
+  target_link_libraries(bitmar_test_headers PRIVATE bitmar_options GTest::gmock)
+  target_precompile_headers(bitmar_test_headers PRIVATE <gmock/gmock.h>)
+endif()
+
 # bitmar_test(NAME SOURCE LIBS...): one gtest executable, registered with CTest. The tests find the sources by
-# BITMAR_SOURCE_DIR.
-function(bitmar_test name source)
+# BITMAR_SOURCE_DIR. bitmar_test_executable: the same without the precompiled GoogleTest.
+function(bitmar_test_executable name source)
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE bitmar_options ${ARGN} GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE BITMAR_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   add_test(NAME ${name} COMMAND ${name})
+endfunction()
+
+function(bitmar_test name source)
+  bitmar_test_executable(${name} ${source} ${ARGN})
+  if(TARGET bitmar_test_headers)
+    target_precompile_headers(${name} REUSE_FROM bitmar_test_headers)
+  endif()
 endfunction()
 
 # bitmar_layer(NAME [DEPENDS layer...] [LIBRARIES target...] [EXCLUDE file...]): the static library bitmar_<NAME> of

@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing. Usage: setup-system.sh build|test|arm|riscv|wasm
+# Installs the Debian packages that are missing. Usage: setup-system.sh build|train|test|arm|riscv|wasm
 set -euo pipefail
 
 packages=(cmake ninja-build g++ pkg-config libjpeg62-turbo-dev libpng-dev libwebp-dev libpcre2-dev libcli11-dev
           libfmt-dev nlohmann-json3-dev)
 case "${1:-build}" in
   build) ;;
+  # Open MPI is for training on several machines, which it reaches by ssh; without it one process trains alone.
+  train) packages+=(libgtest-dev libgmock-dev libtomlplusplus-dev python3-venv libopenmpi-dev openmpi-bin
+                    openssh-client) ;;
   test) packages+=(libgtest-dev libgmock-dev libbenchmark-dev libtomlplusplus-dev python3-venv) ;;
   arm) packages+=(g++-aarch64-linux-gnu qemu-user-static) ;;
   riscv) packages+=(g++-riscv64-linux-gnu qemu-user-static googletest) ;;
   wasm) packages+=(python3-venv nodejs googletest) ;;
-  *) echo "usage: $0 build|test|arm|riscv|wasm" >&2; exit 2 ;;
+  *) echo "usage: $0 build|train|test|arm|riscv|wasm" >&2; exit 2 ;;
 esac
 
 missing=()

@@ -7,8 +7,8 @@
 
 #include "apps/benchmark/child_process.h"
 #include "apps/benchmark/photo.h"
-#include "apps/benchmark/stopwatch.h"
 #include "apps/benchmark/workload.h"
+#include "base/stopwatch.h"
 #include "kernels/ops.h"
 #include "runtime/beam_search.h"
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "apps/benchmark/machine.h"
-#include "apps/benchmark/resident_memory.h"
 #include "apps/benchmark/summary.h"
+#include "base/resident_memory.h"
 #include "base/result.h"
 #include "model/stage_clock.h"
 

@@ -5,9 +5,9 @@
 #include <span>
 #include <utility>
 
-#include "apps/benchmark/stopwatch.h"
 #include "apps/benchmark/workload.h"
 #include "base/random.h"
+#include "base/stopwatch.h"
 #include "kernels/ops.h"
 #include "runtime/beam_search.h"
 #include "runtime/image_encoder.h"

@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "apps/benchmark/stopwatch.h"
 #include "apps/benchmark/workload.h"
+#include "base/stopwatch.h"
 
 namespace bitmar {
 namespace {

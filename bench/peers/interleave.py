@@ -100,18 +100,19 @@ class Row:
         return asdict(self) | summaries | {"ratio": self.ratio, "ratio_of_minima": self.ratio_of_minima}
 
 
-def one_turn(side: Side, command: str) -> float:
+def one_turn(side: Side, command: str, warm_up: bool) -> float:
     """The second of two goes: the first one brings the side's data back into the caches."""
     time.sleep(SETTLE_SECONDS)
-    side.time(command)
+    if warm_up:
+        side.time(command)
     return side.time(command)
 
 
-def compare(name: str, peer: Side, ours: Side, command: str, rounds: int) -> Row:
-    """Peer, ours, peer, ours, ... `rounds` times."""
+def compare(name: str, peer: Side, ours: Side, command: str, rounds: int, warm_up: bool = True) -> Row:
+    """Peer, ours, peer, ours, ... `rounds` times. `warm_up`: each turn does its work twice."""
     if peer.threads != ours.threads:
         raise ValueError(f"{name} has {peer.threads} threads, BitMar {ours.threads}; expected as many")
-    turns = [(one_turn(peer, command), one_turn(ours, command)) for _ in range(rounds)]
+    turns = [(one_turn(peer, command, warm_up), one_turn(ours, command, warm_up)) for _ in range(rounds)]
     return Row(name, command, ours.threads, [turn[0] for turn in turns], [turn[1] for turn in turns])
 
 

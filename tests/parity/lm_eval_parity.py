@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`bitmar eval` against lm-evaluation-harness: the same model, items and prompts, item by item.
 
-    .venv/bin/pip install -r tests/parity/lm_eval/requirements.txt
+    .venv/bin/pip install -r tests/requirements.txt
     PYTHONPATH=python .venv/bin/python tests/parity/lm_eval_parity.py --bitmar build/bitmar --data DATA
 
 runs both on ARC-Easy, HellaSwag, WinoGrande, PIQA and BLiMP in DATA, prints a line a task, and fails where a
@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TASKS = ["arc_easy", "hellaswag", "winogrande", "piqa", "blimp_fast"]
-TASK_FILES = Path(__file__).resolve().parent / "lm_eval"
+TASK_FILES = Path(__file__).resolve().parent / "harness_tasks"
 TOLERANCE = 1e-3  # nats a token
 # metric of lm-eval: by which of our values the best choice is the right one
 METRICS = {"acc": "log_likelihoods", "acc_norm": "per_character"}

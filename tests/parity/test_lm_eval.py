@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("lm_eval", reason="needs tests/parity/lm_eval/requirements.txt")
+pytest.importorskip("lm_eval", reason="needs tests/requirements.txt")
 
 import lm_eval_parity  # noqa: E402
 

@@ -23,6 +23,7 @@ T value_or_throw(Result<T> result) {
 
 void register_prepare(CLI::App& app);
 void register_train(CLI::App& app);
+void register_bench(CLI::App& app);
 void register_evaluate(CLI::App& app);
 void register_export(CLI::App& app);
 void register_distill(CLI::App& app);

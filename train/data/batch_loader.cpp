@@ -44,7 +44,10 @@ struct BatchLoader::State {
   std::vector<std::optional<EpochPlan>> fixed;  // evaluation order, made on demand
   Position position;                            // after the last batch that next() gave
 
-  Position ahead;  // after the last batch that was made
+  std::optional<StepShare> share;  // whose features are read; none: all
+
+  Position ahead;                // after the last batch that was made
+  std::uint64_t made_ahead = 0;  // batches since a step's start
   std::vector<std::optional<std::pair<std::uint64_t, EpochPlan>>> plans;
 
   std::mutex mutex;
@@ -52,7 +55,7 @@ struct BatchLoader::State {
   std::deque<Made> queue;
   std::jthread worker;  // last member: it stops before the rest goes
 
-  Result<Batch> assemble(const EpochPlan& plan, std::uint32_t stream, std::uint64_t index) const;
+  Result<Batch> assemble(const EpochPlan& plan, std::uint32_t stream, std::uint64_t index, bool with_features) const;
   Made make();
   void work(const std::stop_token& stop);
   void stop_worker() {
@@ -62,10 +65,12 @@ struct BatchLoader::State {
     worker = {};
     queue.clear();
     ahead = position;
+    made_ahead = 0;
   }
 };
 
-Result<Batch> BatchLoader::State::assemble(const EpochPlan& plan, std::uint32_t number, std::uint64_t index) const {
+Result<Batch> BatchLoader::State::assemble(const EpochPlan& plan, std::uint32_t number, std::uint64_t index,
+                                           bool with_features) const {
   const Stream& stream = streams[number];
   const BatchRange range = plan.batches[index];
   const std::uint32_t width = plan.segments_per_row;
@@ -97,7 +102,7 @@ Result<Batch> BatchLoader::State::assemble(const EpochPlan& plan, std::uint32_t 
     batch.feature_tokens = features[0].tokens();
     batch.feature_width = features[0].width();
   }
-  const std::size_t size = std::size_t{batch.feature_tokens} * batch.feature_width;
+  const std::size_t size = with_features ? std::size_t{batch.feature_tokens} * batch.feature_width : 0;
   batch.features.resize(range.count * size);
   for (std::uint64_t row = 0; row < range.count; ++row) {
     const Row& source = plan.rows[plan.order[range.first + row]];
@@ -122,8 +127,9 @@ BatchLoader::State::Made BatchLoader::State::make() {
   if (!plan || plan->first != here.epoch) {
     plan.emplace(here.epoch, streams[number].plan(settings.seed, here.epoch, true));
   }
-  Result<Batch> batch = assemble(plan->second, number, here.batch);
+  Result<Batch> batch = assemble(plan->second, number, here.batch, !share || share->owns(made_ahead));
   if (!batch) return {std::move(batch), ahead};
+  ++made_ahead;
   batch->epoch = here.epoch;
   switch (settings.mixture_unit) {
     case MixtureUnit::kBatches:
@@ -186,6 +192,10 @@ Result<std::unique_ptr<BatchLoader>> BatchLoader::open(const DataSettings& setti
   return std::unique_ptr<BatchLoader>(new BatchLoader(std::move(state)));
 }
 
+void BatchLoader::read_features_of(const StepShare& share) {
+  state_->share = share;
+}
+
 Result<Batch> BatchLoader::next() {
   State& state = *state_;
   if (state.settings.prefetch == 0) {
@@ -217,7 +227,7 @@ Result<Batch> BatchLoader::stream_batch(std::uint32_t stream, std::uint64_t inde
   if (index >= stream_batches(stream)) {
     return fail(ErrorCode::kOutOfRange, "stream '{}' has no batch {}", state_->streams[stream].settings().name, index);
   }
-  return state_->assemble(*state_->fixed[stream], stream, index);
+  return state_->assemble(*state_->fixed[stream], stream, index, true);
 }
 
 const std::string& BatchLoader::image_name(std::uint32_t stream, std::int64_t image) const {

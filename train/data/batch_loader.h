@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "data/settings.h"
+#include "parallel/step_share.h"
 
 namespace bitmar {
 
@@ -34,7 +35,7 @@ struct Batch {
   std::vector<std::int64_t> images;   // [B]: the image's number in its stream, -1 for text
   std::uint32_t feature_tokens = 0;   // N; 0 for a stream without photos
   std::uint32_t feature_width = 0;    // F
-  std::vector<float> features;        // [B, N, F]
+  std::vector<float> features;        // [B, N, F]; empty where another process computes the batch
   // Targets: the sum of length - 1 over all segments.
   [[nodiscard]] std::uint64_t target_tokens() const;
 };
@@ -50,6 +51,9 @@ class BatchLoader {
   BatchLoader(const BatchLoader&) = delete;
   BatchLoader& operator=(const BatchLoader&) = delete;
 
+  // next() leaves out the features of batches that are not of `share`. Before the first next(); a position that
+  // seek() takes must then lie between steps.
+  void read_features_of(const StepShare& share);
   // The next batch of the endless mixture.
   [[nodiscard]] Result<Batch> next();
 

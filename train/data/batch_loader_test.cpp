@@ -231,6 +231,35 @@ TEST_F(Loader, OrderDependsOnSeedAndEpoch) {
   EXPECT_NE(take(*open(), 1)[0].images, epochs[0].images);
 }
 
+TEST_F(Loader, ReadsTheFeaturesOfItsOwnShareAlone) {
+  add_captions("c", 40, 2);
+  StreamSettings photos{.name = "photos", .sources = {"c"}, .features = {add_features("f.npy", 40, 3, 0)}};
+  photos.rows = 7;
+  settings_.train = {photos};
+  for (const std::uint32_t prefetch : {0u, 3u}) {
+    settings_.prefetch = prefetch;
+    const std::vector<Batch> whole = take(*open(), 24);
+    const auto loader = open();
+    const StepShare share{.rank = 1, .size = 2, .accumulation = 3};
+    loader->read_features_of(share);
+    std::vector<Batch> own = take(*loader, 12);
+    const auto resumed = open();  // between steps, and dropping what it has read ahead
+    resumed->read_features_of(share);
+    take(*resumed, 2);
+    ASSERT_TRUE(resumed->seek(loader->position()));
+    for (Batch& batch : take(*resumed, 12)) own.push_back(std::move(batch));
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      if (share.owns(i)) {
+        expect_equal(own[i], whole[i]);
+        EXPECT_FALSE(own[i].features.empty());
+      } else {
+        EXPECT_TRUE(own[i].features.empty());
+        EXPECT_EQ(own[i].tokens, whole[i].tokens);
+      }
+    }
+  }
+}
+
 TEST_F(Loader, RefusesPositionsOfOtherData) {
   add_text("t", numbers(100));
   settings_.train = {{.name = "t", .sources = {"t"}, .length = 16}};

@@ -43,4 +43,19 @@ void for_rows(const torch::Tensor& matrix, const Work& work) {
       });
 }
 
+// A BF16 product is compiled for each new shape (0.7 ms) and kept. Batches of ragged lengths would compile without end,
+// so their matrices get rows of zeros up to a multiple of this.
+inline constexpr std::int64_t kProductRows = 128;
+inline std::int64_t padded_rows(std::int64_t rows) {
+  return (rows + kProductRows - 1) / kProductRows * kProductRows;
+}
+
+// `matrix` in BF16 with padded_rows.
+inline torch::Tensor padded_bfloat16(const torch::Tensor& matrix) {
+  auto padded = torch::empty({padded_rows(matrix.size(0)), matrix.size(1)}, matrix.options().dtype(torch::kBFloat16));
+  padded.narrow(0, 0, matrix.size(0)).copy_(matrix);
+  padded.narrow(0, matrix.size(0), padded.size(0) - matrix.size(0)).zero_();
+  return padded;
+}
+
 }  // namespace bitmar

@@ -53,7 +53,8 @@ struct TernaryLinear : torch::autograd::Function<TernaryLinear> {
     const auto type = bfloat16 ? torch::kBFloat16 : torch::kFloat;
     torch::Tensor scaled;
     if (bfloat16) {
-      scaled = torch::empty(dy.sizes(), dy.options().dtype(type));
+      scaled = torch::empty({padded_rows(dy.size(0)), dy.size(1)}, dy.options().dtype(type));
+      scaled.narrow(0, dy.size(0), scaled.size(0) - dy.size(0)).zero_();
       const auto out = mutable_bits(scaled);
       for_rows(dy, [&](std::size_t row, std::size_t rows, std::size_t columns) {
         scale_gradient_rows(values<float>(dy).subspan(row * columns, rows * columns),
@@ -71,7 +72,7 @@ struct TernaryLinear : torch::autograd::Function<TernaryLinear> {
     if (context->needs_input_grad(0)) {
       auto shape = gradients[0].sizes().vec();
       shape.back() = weight.size(1);
-      dx = widen(torch::mm(scaled, matrix.to(type)), inverse.reciprocal()).view(shape);
+      dx = widen(torch::mm(scaled, matrix.to(type)).narrow(0, 0, dy.size(0)), inverse.reciprocal()).view(shape);
     }
     torch::Tensor dw, dscales;
     if (context->needs_input_grad(1) || context->needs_input_grad(2)) {
@@ -79,7 +80,7 @@ struct TernaryLinear : torch::autograd::Function<TernaryLinear> {
                                      .clamp_min(kMinimumTernaryScale)
                                      .reciprocal()
                                      .repeat_interleave(weight.size(0) / scales.size(0));
-      dw = widen(torch::mm(scaled.t(), codes.to(type)), rows);
+      dw = widen(torch::mm(scaled.t(), bfloat16 ? padded_bfloat16(codes) : codes.to(type)), rows);
       if (context->needs_input_grad(2)) dscales = scale_gradients(dw, weight, scales);
     }
     return {dx, dw, dscales, torch::Tensor()};

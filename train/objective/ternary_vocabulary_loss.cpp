@@ -62,7 +62,8 @@ class Pass {
     return loss;
   }
 
-  // The gradients of the summed loss for these tokens, from their softmax weights, which it changes.
+  // The gradients of the summed loss for these tokens, from their softmax weights [padded_rows(count), C], which it
+  // changes.
   void backward(std::int64_t first, std::int64_t count, const torch::Tensor& weights, const std::vector<float>& sums,
                 Gradients& gradients) const {
     // weights / sum are the probabilities; p - 1 stands at the target. The division moves into the other factors.
@@ -74,13 +75,13 @@ class Pass {
       place = static_cast<float>(place) - sums[i];
       factors[i] = 1.0f / sums[i];
     }
+    weights.narrow(0, count, weights.size(0) - count).zero_();
     const torch::Tensor share = torch::tensor(factors).unsqueeze(1);  // [count, 1]
-    gradients.hidden.narrow(0, first, count)
-        .copy_(torch::mm(weights, matrix_.to(torch::kBFloat16)).to(torch::kFloat).mul_(share * scale_));
-    const torch::Tensor inputs = (tokens_.codes.narrow(0, first, count).to(torch::kFloat) *
-                                  (share * tokens_.inverse.narrow(0, first, count).unsqueeze(1)))
-                                     .to(torch::kBFloat16);
-    gradients.weight.add_(torch::mm(weights.t(), inputs));
+    const torch::Tensor towards = torch::mm(weights, matrix_.to(torch::kBFloat16)).narrow(0, 0, count);
+    gradients.hidden.narrow(0, first, count).copy_(towards.to(torch::kFloat).mul_(share * scale_));
+    const torch::Tensor inputs = tokens_.codes.narrow(0, first, count).to(torch::kFloat) *
+                                 (share * tokens_.inverse.narrow(0, first, count).unsqueeze(1));
+    gradients.weight.add_(torch::mm(weights.t(), padded_bfloat16(inputs)));
   }
 
  private:
@@ -104,11 +105,11 @@ struct TernaryVocabularyLoss : torch::autograd::Function<TernaryVocabularyLoss> 
     Gradients gradients;
     if (with_gradient) gradients = {torch::empty_like(hidden), torch::zeros_like(weight)};
     const torch::Tensor buffer =
-        torch::empty({std::min(tokens, held), pass.columns()}, hidden.options().dtype(torch::kBFloat16));
+        torch::empty({padded_rows(std::min(tokens, held)), pass.columns()}, hidden.options().dtype(torch::kBFloat16));
     double loss = 0;
     for (std::int64_t first = 0; first < tokens; first += held) {
       const std::int64_t count = std::min(held, tokens - first);
-      const torch::Tensor weights = buffer.narrow(0, 0, count);
+      const torch::Tensor weights = buffer.narrow(0, 0, padded_rows(count));
       std::vector<float> sums(static_cast<std::size_t>(count));
       loss += pass.softmax(first, count, weights, sums, chunk);
       if (with_gradient) pass.backward(first, count, weights, sums, gradients);

@@ -6,8 +6,8 @@
 namespace bitmar {
 
 VocabularySampler::VocabularySampler(std::span<const std::uint64_t> counts, std::uint64_t core_limit,
-                                     std::uint64_t negatives)
-    : vocabulary_(counts.size()), negatives_(negatives) {
+                                     std::uint64_t negatives, std::uint64_t column_multiple)
+    : vocabulary_(counts.size()), negatives_(negatives), column_multiple_(column_multiple) {
   for (std::size_t id = 0; id < counts.size(); ++id) {
     if (counts[id] > 0) core_.push_back(static_cast<std::int64_t>(id));
   }
@@ -34,7 +34,8 @@ SampledColumns VocabularySampler::draw(const torch::Tensor& targets, Random& ran
   for (const auto id : ids) take(static_cast<std::uint64_t>(id));
   const std::size_t certain = rows.size();
   const std::uint64_t rest = vocabulary_ - certain;
-  const std::uint64_t sampled = std::min(negatives_, rest);
+  const std::uint64_t multiple = (certain + negatives_ + column_multiple_ - 1) / column_multiple_ * column_multiple_;
+  const std::uint64_t sampled = std::min(multiple - certain, rest);
   while (rows.size() < certain + sampled) take(random.below(vocabulary_));  // without replacement
 
   SampledColumns result;

@@ -29,8 +29,10 @@ struct SampledColumns {
 class VocabularySampler {
  public:
   // `counts` [vocabulary]: occurrences in the training corpus. The core is its tokens in order of frequency (ties by
-  // id), at most `core_limit`; `negatives`: sampled columns a step.
-  VocabularySampler(std::span<const std::uint64_t> counts, std::uint64_t core_limit, std::uint64_t negatives);
+  // id), at most `core_limit`; `negatives`: sampled columns a step, or so many more that all columns are a multiple of
+  // `column_multiple` (products of few shapes).
+  VocabularySampler(std::span<const std::uint64_t> counts, std::uint64_t core_limit, std::uint64_t negatives,
+                    std::uint64_t column_multiple = 1);
 
   // targets: int64, on the CPU.
   [[nodiscard]] SampledColumns draw(const torch::Tensor& targets, Random& random) const;
@@ -40,6 +42,7 @@ class VocabularySampler {
  private:
   std::uint64_t vocabulary_;
   std::uint64_t negatives_;
+  std::uint64_t column_multiple_;
   std::vector<std::int64_t> core_;
 };
 

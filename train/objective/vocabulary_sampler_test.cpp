@@ -35,6 +35,17 @@ TEST(VocabularySampler, TakesTheMostFrequentTokensTheTargetsAndOthers) {
   for (std::int64_t i = 4; i < 8; ++i) EXPECT_FLOAT_EQ(columns.log_weights[i].item<float>(), std::log(16.0f / 4.0f));
 }
 
+TEST(VocabularySampler, RoundsTheColumnsUp) {
+  const std::vector<std::uint64_t> counts(100, 1);
+  const auto targets = torch::tensor({std::int64_t{2}, std::int64_t{7}});
+  for (const std::uint64_t negatives : {1u, 6u, 7u, 80u}) {
+    const VocabularySampler sampler(counts, 10, negatives, 16);
+    Random random(1);
+    const auto columns = static_cast<std::uint64_t>(sampler.draw(targets, random).rows.size(0));
+    EXPECT_EQ(columns, std::min<std::uint64_t>(100, (10 + negatives + 15) / 16 * 16));
+  }
+}
+
 TEST(VocabularySampler, WithAllTheRestItIsTheFullLoss) {
   torch::manual_seed(2);
   std::vector<std::uint64_t> counts(40, 0);

@@ -10,22 +10,6 @@
 
 namespace bitmar {
 
-struct AdamW::State {
-  AdamWSettings settings;
-  std::vector<std::string> group_names;
-  std::vector<bool> frozen;  // [groups]
-  std::vector<Slot> slots;
-  std::unordered_map<std::string, std::size_t> index;
-
-  // Calls `visit` on every slot whose group learns.
-  template <typename Visit>
-  void each_active(Visit visit) {
-    for (Slot& slot : slots) {
-      if (!frozen[slot.group]) visit(slot);
-    }
-  }
-};
-
 AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWSettings& settings) : state_(std::make_unique<State>()) {
   TORCH_CHECK(settings.beta1 >= 0 && settings.beta1 < 1 && settings.beta2 >= 0 && settings.beta2 < 1,
               "optimizer: beta1 and beta2 must be in [0, 1)");
@@ -54,6 +38,24 @@ void AdamW::add_row_gradient(std::string_view name, const torch::Tensor& rows, c
   state_->slots[found->second].add_rows(rows, values);
 }
 
+void AdamW::collect_row_gradients() {
+  const torch::NoGradGuard no_grad;
+  for (Slot& slot : state_->slots) {
+    if (slot.row_sparse) slot.collect_rows();
+  }
+}
+
+std::vector<std::pair<std::string, double>> AdamW::gradient_norms() {
+  collect_row_gradients();
+  const torch::NoGradGuard no_grad;
+  std::vector<std::pair<std::string, double>> norms;
+  for (const Slot& slot : state_->slots) {
+    const torch::Tensor norm = slot.gradient_norm();
+    if (norm.defined()) norms.emplace_back(slot.name, norm.item<double>());
+  }
+  return norms;
+}
+
 double AdamW::clip_gradients(double maximum_norm) {
   const torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> norms;
@@ -76,10 +78,8 @@ double AdamW::clip_gradients(double maximum_norm) {
 
 void AdamW::scale_gradients(double factor) {
   const torch::NoGradGuard no_grad;
-  for (Slot& slot : state_->slots) {
-    if (slot.row_sparse) slot.collect_rows();
-    slot.scale_gradient(factor);
-  }
+  collect_row_gradients();
+  for (Slot& slot : state_->slots) slot.scale_gradient(factor);
 }
 
 void AdamW::step(double learning_rate) {

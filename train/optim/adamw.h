@@ -66,6 +66,23 @@ class AdamW {
   // Adds to the gradient of a row-sparse parameter: `rows` int64 [n], `values` FP32 [n, columns]; rows may repeat.
   void add_row_gradient(std::string_view name, const torch::Tensor& rows, const torch::Tensor& values);
 
+  // Takes over what backward() left on the row-sparse parameters. Called after every batch of a step it fixes the order
+  // of summation: within a batch first, then over the batches.
+  void collect_row_gradients();
+
+  // The gradients as one message between processes that train together, each with gradients of its own:
+  //   marks = gradient_marks(); marks = the greatest of all processes'; packed = pack_gradients(marks);
+  //   packed = the sum of all processes'; unpack_gradients(marks, packed);
+  // after which each process has the sum. Marks: uint8 [m] on the CPU, which parameters and rows have a gradient.
+  [[nodiscard]] torch::Tensor gradient_marks();
+  // The gradients of what is marked, zero where this process has none. FP32 [n] on the CPU
+  [[nodiscard]] torch::Tensor pack_gradients(const torch::Tensor& marks) const;
+  // Throws where `packed` has another size than the marks say.
+  void unpack_gradients(const torch::Tensor& marks, const torch::Tensor& packed);
+
+  // The L2 norm of every gradient there is, by parameter; frozen groups too.
+  [[nodiscard]] std::vector<std::pair<std::string, double>> gradient_norms();
+
   // Scales all gradients, rows included, so that their global L2 norm is at most `maximum_norm`; returns the norm
   // before. Frozen groups do not count. Where the norm is not finite nothing is scaled. `maximum_norm` <= 0 only
   // measures.

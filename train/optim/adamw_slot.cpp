@@ -133,8 +133,8 @@ void AdamW::Slot::collect_rows() {
   torch::Tensor& gradient = leaf.mutable_grad();
   if (!gradient.defined()) return;
   if (gradient.is_sparse()) {
-    // Duplicates may stay: add_rows sums them in order.
-    add_rows(gradient._indices()[0], gradient._values());
+    const torch::Tensor sums = gradient.coalesce();
+    add_rows(sums.indices()[0], sums.values());
   } else {
     rows.add_(gradient);
     touched.fill_(true);

@@ -1,10 +1,11 @@
-// One parameter of the optimizer: its gradient rows, state and update. Internal to AdamW.
+// One parameter of the optimizer: its gradient rows, state and update; and all of them. Internal to AdamW.
 #pragma once
 
 #include <torch/types.h>
 
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "optim/adamw.h"
@@ -16,7 +17,7 @@ struct AdamW::Slot {
   Slot(const NamedParameter& parameter, const ParameterGroup& owner, std::size_t owner_index);
 
   void add_rows(const torch::Tensor& rows, const torch::Tensor& values);
-  // Moves a .grad that autograd left (sparse or dense) into the rows.
+  // Moves a .grad that autograd left (sparse or dense) into the rows, a row's parts summed first.
   void collect_rows();
   // Touched rows, rising; int64 [n]. Empty where there are none.
   [[nodiscard]] torch::Tensor touched_rows() const;
@@ -24,6 +25,14 @@ struct AdamW::Slot {
   // The L2 norm of the gradient, a scalar tensor; undefined where there is none.
   [[nodiscard]] torch::Tensor gradient_norm() const;
   void scale_gradient(double factor);
+
+  // The gradient's part of a message between processes; see AdamW::gradient_marks(). marks: uint8 on the CPU, one a row
+  // where row_sparse, else one in all; packed: FP32 [n].
+  [[nodiscard]] std::int64_t mark_count() const { return row_sparse ? value.size(0) : 1; }
+  [[nodiscard]] torch::Tensor marks() const;
+  [[nodiscard]] torch::Tensor pack(const torch::Tensor& marks) const;
+  [[nodiscard]] std::int64_t packed_size(const torch::Tensor& marks) const;
+  void unpack(const torch::Tensor& marks, const torch::Tensor& packed);
 
   void step(double rate, const AdamWSettings& settings);
   void apply_pending_decay();
@@ -57,6 +66,22 @@ struct AdamW::Slot {
   void step_rows(double rate, const AdamWSettings& settings);
   void step_rows_fused(const torch::Tensor& indices, double rate, const AdamWSettings& settings);
   void step_rows_torch(const torch::Tensor& indices, double rate, const AdamWSettings& settings);
+};
+
+struct AdamW::State {
+  AdamWSettings settings;
+  std::vector<std::string> group_names;
+  std::vector<bool> frozen;  // [groups]
+  std::vector<Slot> slots;
+  std::unordered_map<std::string, std::size_t> index;
+
+  // Calls `visit` on every slot whose group learns.
+  template <typename Visit>
+  void each_active(Visit visit) {
+    for (Slot& slot : slots) {
+      if (!frozen[slot.group]) visit(slot);
+    }
+  }
 };
 
 }  // namespace bitmar

@@ -262,6 +262,67 @@ TEST_F(AdamWTest, RestoresItsStateBitForBit) {
   EXPECT_THROW(resumed.optimizer.load_state(saved), c10::Error);
 }
 
+// Two processes with gradients of their own take the step of one that has both.
+TEST_F(AdamWTest, SumsGradientsOfSeveralProcesses) {
+  struct Process {
+    torch::Tensor w, v, unused, e;
+    AdamW optimizer;
+  };
+  const torch::Tensor start_w = torch::randn({70, 80}), start_v = torch::randn({5}), start_e = torch::randn({20, 4});
+  const auto make = [&] {
+    Process one{leaf(start_w), leaf(start_v), leaf(start_v), leaf(start_e), AdamW({}, {})};
+    ParameterGroup body = dense(one.w, StatePrecision::kBlockwise8);
+    body.parameters.push_back({"v", one.v});
+    body.parameters.push_back({"unused", one.unused});
+    one.optimizer = AdamW({body, sparse(one.e)}, {.weight_decay = 0.1});
+    return one;
+  };
+  Process both = make(), first = make(), second = make();
+  for (int step = 0; step < 4; ++step) {
+    // w has a gradient in both, v in the second only, and the table's rows overlap, row 3 twice in one.
+    const torch::Tensor w1 = torch::randn({70, 80}), w2 = torch::randn({70, 80}), v = torch::randn({5});
+    const torch::Tensor rows1 = torch::tensor({3, 7, 3}), rows2 = torch::tensor({7, 11 + step});
+    const torch::Tensor e1 = torch::randn({3, 4}), e2 = torch::randn({2, 4});
+    const auto sparse_gradient = [](const torch::Tensor& rows, const torch::Tensor& values) {
+      return torch::sparse_coo_tensor(rows.unsqueeze(0), values, {20, 4}, values.options().layout(torch::kSparse));
+    };
+    first.w.mutable_grad() = w1.clone();
+    second.w.mutable_grad() = w2.clone();
+    second.v.mutable_grad() = v.clone();
+    first.e.mutable_grad() = sparse_gradient(rows1, e1);
+    second.e.mutable_grad() = sparse_gradient(rows2, e2);
+    both.w.mutable_grad() = w1 + w2;
+    both.v.mutable_grad() = v.clone();
+    both.e.mutable_grad() = sparse_gradient(rows1, e1);
+    both.optimizer.collect_row_gradients();
+    both.e.mutable_grad() = sparse_gradient(rows2, e2);
+
+    const torch::Tensor marks = torch::maximum(first.optimizer.gradient_marks(), second.optimizer.gradient_marks());
+    const torch::Tensor message = first.optimizer.pack_gradients(marks) + second.optimizer.pack_gradients(marks);
+    EXPECT_EQ(message.numel(), 70 * 80 + 5 + 3 * 4);
+    for (Process* process : {&first, &second}) {
+      process->optimizer.unpack_gradients(marks, message);
+      EXPECT_FALSE(process->unused.grad().defined());
+      EXPECT_EQ(process->optimizer.gradient_norms().size(), 3u);
+      process->optimizer.clip_gradients(1.0);
+      process->optimizer.step(0.01);
+      process->optimizer.zero_gradients();
+    }
+    both.optimizer.clip_gradients(1.0);
+    both.optimizer.step(0.01);
+    both.optimizer.zero_gradients();
+  }
+  for (const Process* process : {&first, &second}) {
+    EXPECT_TRUE(torch::equal(process->w.detach(), both.w.detach()));
+    EXPECT_TRUE(torch::equal(process->v.detach(), both.v.detach()));
+    EXPECT_TRUE(torch::equal(process->e.detach(), both.e.detach()));
+    EXPECT_TRUE(torch::equal(process->unused.detach(), start_v));
+  }
+  const torch::Tensor marks = first.optimizer.gradient_marks();
+  EXPECT_THROW(first.optimizer.unpack_gradients(marks, torch::zeros({1})), c10::Error);
+  EXPECT_THROW((void)first.optimizer.pack_gradients(marks.narrow(0, 0, 3)), c10::Error);
+}
+
 TEST_F(AdamWTest, RefusesImpossibleGroups) {
   torch::Tensor w = leaf(torch::zeros({4}));
   EXPECT_THROW(AdamW({dense(w, StatePrecision::kFloat32), dense(w, StatePrecision::kFloat32)}, {}), c10::Error);

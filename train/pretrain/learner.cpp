@@ -1,8 +1,13 @@
 #include "pretrain/learner.h"
 
+#include <array>
 #include <cmath>
+#include <span>
 #include <utility>
+#include <vector>
 
+#include "base/stopwatch.h"
+#include "nn/tensor_spans.h"
 #include "objective/ternary_vocabulary_loss.h"
 #include "pretrain/autocast.h"
 #include "pretrain/diagnostics.h"
@@ -12,6 +17,11 @@ namespace bitmar {
 namespace {
 
 constexpr const char* kHeadWeight = "output.weight";
+constexpr std::uint64_t kColumnMultiple = 256;  // of the sampled head: a new shape of product costs time
+
+double lap_seconds(Stopwatch& watch) {
+  return watch.lap() * 1e-6;
+}
 
 AdamW make_optimizer(BitmarModel& model, ContrastiveLoss& contrast, const PretrainSettings& settings) {
   const GroupSettings groups{.scale_learning_rate = settings.train.scale_learning_rate,
@@ -42,7 +52,7 @@ Learner::Learner(const PretrainSettings& settings, torch::Device device, const s
   }
   const auto& objective = settings.objective;
   if (objective.sampled_core > 0) {
-    sampler_.emplace(token_counts, objective.sampled_core, objective.sampled_negatives);
+    sampler_.emplace(token_counts, objective.sampled_core, objective.sampled_negatives, kColumnMultiple);
   }
 }
 
@@ -54,7 +64,7 @@ torch::Tensor Learner::language_loss(const torch::Tensor& hidden, const BatchTen
     return ternary_vocabulary_loss(real, head->weight, head->scale, batch.targets,
                                    {.column_offsets = {}, .chunk_tokens = chunk}, head->gradient_products);
   }
-  Random random(settings_.train.seed * 0x9E3779B97F4A7C15u + draws_);
+  Random random(batch_seed());
   const SampledColumns columns = sampler_->draw(batch.targets.cpu(), random);
   head_rows_ = columns.rows.to(device_);
   head_values_ = head->weight.detach().index_select(0, head_rows_).requires_grad_();
@@ -65,23 +75,24 @@ torch::Tensor Learner::language_loss(const torch::Tensor& hidden, const BatchTen
 
 void Learner::collect_head_rows() {
   if (!head_rows_.defined()) return;
-  const auto gradient = head_values_.grad();
-  head_square_ += gradient.square().sum().item<double>();
-  optimizer_.add_row_gradient(kHeadWeight, head_rows_, gradient);
+  optimizer_.add_row_gradient(kHeadWeight, head_rows_, head_values_.grad());
   head_rows_.reset();
   head_values_.reset();
 }
 
 void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
   model_->train();
+  torch::manual_seed(batch_seed());  // dropout
   const auto& objective = settings_.objective;
   torch::Tensor total;
   ModelOutput output;
+  Stopwatch watch;
   {
     const AutocastScope autocast(device_.is_cpu() ? Autocast::kOff : settings_.train.autocast, device_);
     output = model_->forward(batch.input,
                              {.checkpoint_activations = settings_.train.checkpoint_activations, .maps = nullptr});
   }
+  sums_.seconds.forward += lap_seconds(watch);
   const auto language = language_loss(output.hidden, batch);
   total = language;
   if (output.vision.defined()) {
@@ -104,15 +115,62 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
   sums_.tokens += batch.targets.size(0);
   ++batches_;
   ++draws_;
-  flops_ = step_flops(settings_.model,
-                      {.positions = batch.input.tokens.numel(),
-                       .length = batch.input.tokens.size(2),
-                       .images = output.vision.defined() ? output.vision.size(0) : 0,
-                       .patches = output.vision.defined() ? output.vision.size(1) : 0,
-                       .targets = batch.targets.size(0),
-                       .columns = head_rows_.defined() ? head_rows_.size(0) : model_->output()->weight.size(0)});
+  sums_.flops +=
+      step_flops(settings_.model,
+                 {.positions = batch.input.tokens.numel(),
+                  .length = batch.input.tokens.size(2),
+                  .images = output.vision.defined() ? output.vision.size(0) : 0,
+                  .patches = output.vision.defined() ? output.vision.size(1) : 0,
+                  .targets = batch.targets.size(0),
+                  .columns = head_rows_.defined() ? head_rows_.size(0) : model_->output()->weight.size(0)});
+  sums_.seconds.loss += lap_seconds(watch);
   (total * (scaler_.scale() / settings_.train.accumulation)).backward();
   collect_head_rows();
+  optimizer_.collect_row_gradients();
+  sums_.seconds.backward += lap_seconds(watch);
+}
+
+void Learner::exchange(Communicator& communicator) {
+  if (communicator.size() == 1) return;
+  const torch::Tensor marks = optimizer_.gradient_marks();
+  communicator.maximum(mutable_values<std::uint8_t>(marks));
+
+  // One message: gradients, and the memory's next state.
+  const torch::Tensor gradients = optimizer_.pack_gradients(marks);
+  std::vector<torch::Tensor> parts = {gradients};
+  if (model_->memory()) {
+    if (!next_slots_.defined()) next_slots_ = torch::zeros_like(model_->memory()->slots());
+    if (!next_usage_.defined()) next_usage_ = torch::zeros_like(model_->memory()->usage());
+    parts.insert(parts.end(), {next_slots_.flatten().cpu(), next_usage_.cpu()});
+  }
+  const torch::Tensor message = torch::cat(parts);
+  communicator.sum(mutable_values<float>(message));
+  optimizer_.unpack_gradients(marks, message.narrow(0, 0, gradients.numel()));
+  if (model_->memory()) {
+    const auto memory = message.narrow(0, gradients.numel(), next_slots_.numel() + next_usage_.numel());
+    next_slots_ = memory.narrow(0, 0, next_slots_.numel()).view_as(next_slots_).to(device_);
+    next_usage_ = memory.narrow(0, next_slots_.numel(), next_usage_.numel()).to(device_);
+  }
+
+  std::array<double, 9> sums = {sums_.language,
+                                sums_.contrast,
+                                sums_.consistency,
+                                sums_.total,
+                                sums_.flops,
+                                cosine_sum_,
+                                static_cast<double>(sums_.tokens),
+                                static_cast<double>(batches_),
+                                static_cast<double>(paired_batches_)};
+  communicator.sum(std::span<double>(sums));
+  sums_.language = sums[0];
+  sums_.contrast = sums[1];
+  sums_.consistency = sums[2];
+  sums_.total = sums[3];
+  sums_.flops = sums[4];
+  cosine_sum_ = sums[5];
+  sums_.tokens = static_cast<std::int64_t>(sums[6]);
+  batches_ = static_cast<std::uint32_t>(sums[7]);
+  paired_batches_ = static_cast<std::uint32_t>(sums[8]);
 }
 
 void Learner::commit_memory() {
@@ -124,6 +182,7 @@ void Learner::commit_memory() {
 }
 
 StepOutcome Learner::apply(double learning_rate) {
+  Stopwatch watch;
   if (scaler_.scale() != 1.0) optimizer_.scale_gradients(1.0 / scaler_.scale());
   StepOutcome outcome = sums_;
   outcome.gradient_norm = optimizer_.clip_gradients(settings_.optimizer.clip_norm);
@@ -144,23 +203,20 @@ StepOutcome Learner::apply(double learning_rate) {
   }
   sums_ = {};
   batches_ = paired_batches_ = 0;
-  cosine_sum_ = head_square_ = 0;
+  cosine_sum_ = 0;
   next_slots_.reset();
   next_usage_.reset();
+  outcome.seconds.optimizer = lap_seconds(watch);
   return outcome;
 }
 
-std::map<std::string, double> Learner::gradient_norms() const {
-  std::map<std::string, double> squares;
-  for (const auto& item : model_->named_parameters()) {
-    auto gradient = item.value().grad();
-    if (!gradient.defined()) continue;
-    if (gradient.is_sparse()) gradient = gradient.coalesce().values();
-    squares[part_name(item.key())] += gradient.square().sum().item<double>();
+std::map<std::string, double> Learner::gradient_norms() {
+  std::map<std::string, double> norms;
+  for (const auto& [name, norm] : optimizer_.gradient_norms()) {
+    double& part = norms[part_name(name)];
+    part = std::hypot(part, norm / scaler_.scale());
   }
-  squares["output"] += head_square_;
-  for (auto& [part, square] : squares) square = std::sqrt(square) / scaler_.scale();
-  return squares;
+  return norms;
 }
 
 void save_module(const torch::nn::Module& module, Checkpoint& checkpoint, const std::string& prefix) {
@@ -199,6 +255,12 @@ void Learner::save(Checkpoint& checkpoint) const {
 Result<void> Learner::initialise(const Checkpoint& checkpoint) {
   BITMAR_TRY_VOID(load_module(*model_, checkpoint, "model."));
   return load_module(*contrast_, checkpoint, "contrast.");
+}
+
+Result<void> Learner::initialise(const BitmarModel& deployed) {
+  Checkpoint weights;
+  save_module(*deployed, weights, "model.");
+  return load_module(*model_, weights, "model.");
 }
 
 Result<void> Learner::restore(const Checkpoint& checkpoint) {

@@ -1,6 +1,7 @@
 // Model, objective and optimizer together: one call accumulates a batch's gradients, one applies them.
 //
-//   learner.accumulate(tensors, 1.0);
+//   learner.accumulate(tensors, 1.0);   // or pass_over(), for a batch that another process computes
+//   learner.exchange(communicator);
 //   const StepOutcome outcome = learner.apply(learning_rate);
 #pragma once
 
@@ -18,10 +19,19 @@
 #include "objective/vocabulary_sampler.h"
 #include "optim/adamw.h"
 #include "optim/loss_scaler.h"
+#include "parallel/communicator.h"
 #include "pretrain/batch_tensors.h"
 #include "pretrain/settings.h"
 
 namespace bitmar {
+
+// Where a step's time goes, in seconds, summed over its batches.
+struct PhaseSeconds {
+  double forward = 0;    // up to the vocabulary head's input
+  double loss = 0;       // the head with its gradients, contrast, memory
+  double backward = 0;   // of all before the head
+  double optimizer = 0;  // clipping, update, memory
+};
 
 // Averages over a step's batches; contrast and cosine over those with photos.
 struct StepOutcome {
@@ -33,6 +43,8 @@ struct StepOutcome {
   double gradient_norm = 0;  // before clipping
   bool applied = false;      // false: the gradients were not finite and the step was skipped
   std::int64_t tokens = 0;   // predicted tokens
+  double flops = 0;          // floating-point operations of the matrix products, in all
+  PhaseSeconds seconds;
 };
 
 class Learner {
@@ -40,16 +52,18 @@ class Learner {
   // `token_counts` [vocabulary]: for the sampled vocabulary; unused without it.
   Learner(const PretrainSettings& settings, torch::Device device, const std::vector<std::uint64_t>& token_counts);
 
-  // Forward and backward of one of the step's batches; contrast_factor multiplies lambda_x.
+  // Forward and backward of one of the step's batches; contrast_factor multiplies lambda_x. What it draws at random
+  // depends on the seed and on the batch's number since the run began.
   void accumulate(const BatchTensors& batch, double contrast_factor);
+  // In place of accumulate(), for a batch of the step that another process computes.
+  void pass_over() { ++draws_; }
+  // After the step's batches: adds up what the processes accumulated, so that all of them apply the same step.
+  void exchange(Communicator& communicator);
   // Clips, updates parameters and memory, and starts the next step.
   StepOutcome apply(double learning_rate);
 
   // L2 norms of the accumulated gradients by part ("text-encoder", "head", …), before clipping and unscaled.
-  [[nodiscard]] std::map<std::string, double> gradient_norms() const;
-
-  // Of the last accumulate(): floating-point operations of its matrix products.
-  [[nodiscard]] double last_flops() const { return flops_; }
+  [[nodiscard]] std::map<std::string, double> gradient_norms();
 
   BitmarModel& model() { return model_; }
   ContrastiveLoss& contrast() { return contrast_; }
@@ -59,11 +73,15 @@ class Learner {
   [[nodiscard]] Result<void> restore(const Checkpoint& checkpoint);
   // Weights and memory only, from another run.
   [[nodiscard]] Result<void> initialise(const Checkpoint& checkpoint);
+  // The same from a deployed file's model (load_exported_model); the contrastive temperature starts anew.
+  [[nodiscard]] Result<void> initialise(const BitmarModel& deployed);
 
  private:
   torch::Tensor language_loss(const torch::Tensor& hidden, const BatchTensors& batch);
   void collect_head_rows();
   void commit_memory();
+  // Of the batch under way: what it draws at random, on whichever process.
+  [[nodiscard]] std::uint64_t batch_seed() const { return settings_.train.seed * 0x9E3779B97F4A7C15u + draws_; }
 
   PretrainSettings settings_;
   torch::Device device_;
@@ -74,14 +92,12 @@ class Learner {
   std::optional<VocabularySampler> sampler_;
 
   // Of the step under way.
-  std::uint64_t draws_ = 0;  // batches since the run began: the sampler's stream
+  std::uint64_t draws_ = 0;  // batches since the run began, other processes' included
   std::uint32_t batches_ = 0, paired_batches_ = 0;
   StepOutcome sums_;
   double cosine_sum_ = 0;
-  double flops_ = 0;
   torch::Tensor next_slots_, next_usage_;  // sums over the batches
   torch::Tensor head_rows_, head_values_;  // the batch's sampled columns and the leaf that stands for them
-  double head_square_ = 0;                 // squared norm of the row gradients so far
 };
 
 // A model's tensors from a checkpoint's "model." entries, by name and shape.

@@ -1,6 +1,8 @@
 // The training loop: mixture in, checkpoints and log out, exactly resumable.
 //
 //   BITMAR_TRY(const PretrainReport report, pretrain(settings, {.resume = true}));
+//
+// Several processes train together where they share a communicator; the curve is that of one. Rank 0 alone writes.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "parallel/communicator.h"
 #include "pretrain/settings.h"
 
 namespace bitmar {
@@ -18,6 +21,7 @@ struct PretrainOptions {
   std::FILE* progress = nullptr;            // where the progress line goes; null: nowhere
   LogSink messages;                         // evaluations, interventions, resumption
   std::optional<std::uint64_t> stop_after;  // leave after this step without finishing, as a kill between steps would
+  Communicator* communicator = nullptr;     // null: one process
 };
 
 struct PretrainReport {
@@ -26,7 +30,8 @@ struct PretrainReport {
 };
 
 // The run's folder receives config.toml, checkpoints/ and log/. Errors: bad settings, missing data, a checkpoint of
-// another model, a run's folder that has checkpoints although `resume` is not set.
+// another model, a run's folder that has checkpoints although `resume` is not set, fewer batches a step than processes.
+// What is wrong at the start with any process is an error of all (Communicator::failed_together).
 [[nodiscard]] Result<PretrainReport> pretrain(const PretrainSettings& settings, const PretrainOptions& options);
 
 }  // namespace bitmar

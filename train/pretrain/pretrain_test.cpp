@@ -9,6 +9,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "data/testing.h"
+#include "export/model_export.h"
 #include "nn/testing.h"
 
 namespace bitmar {
@@ -151,6 +152,35 @@ TEST_F(PretrainTest, StartsFromAnotherRunsWeights) {
   ASSERT_TRUE(a && b);
   EXPECT_TRUE(torch::allclose(*a->tensor("model.encoder.0.ffn.up.weight"), *b->tensor("model.encoder.0.ffn.up.weight"),
                               1e-6, 1e-9));
+}
+
+TEST_F(PretrainTest, StartsFromAModelFile) {
+  auto settings = pretrain_settings("run");
+  BitmarModel model(settings.model, 0.0);
+  const std::string file = (folder_ / "model.gguf").string();
+  ASSERT_TRUE(export_model(model, {.tower = {}, .merges = settings_.merges, .metadata = {}}, file));
+  settings.train.init_from = file;
+  settings.train.steps = 1;
+  settings.schedule.kind = ScheduleKind::kConstant;
+  settings.schedule.peak = 1e-12;  // as good as nothing
+  settings.schedule.warmup_steps = 0;
+  const auto trained = pretrain(settings, {});
+  ASSERT_TRUE(trained) << trained.error().message;
+
+  const auto checkpoint = CheckpointStore(settings.train.run + "/checkpoints", 0).load_latest(false);
+  ASSERT_TRUE(checkpoint);
+  for (const auto& [name, layer] : model->ternary_layers()) {
+    const auto latent = checkpoint->tensor("model." + name + ".weight");
+    ASSERT_TRUE(latent) << name;
+    EXPECT_TRUE(torch::allclose(*latent, layer->effective_weight(), 1e-6, 1e-9)) << name;
+  }
+
+  settings = pretrain_settings("wider");
+  settings.model.ffn_hidden = 64;
+  settings.train.init_from = file;
+  const auto other = pretrain(settings, {});
+  ASSERT_FALSE(other);
+  EXPECT_THAT(other.error().message, HasSubstr("ffn"));
 }
 
 TEST_F(PretrainTest, RefusesToOverwriteARunAndAModelOfAnotherShape) {

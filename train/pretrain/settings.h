@@ -32,7 +32,7 @@ enum class Autocast { kOff, kBFloat16, kFloat16 };
 // [train]
 struct TrainSettings {
   std::string run;        // the run's folder: checkpoints/, log/, config.toml
-  std::string init_from;  // a run's folder or a checkpoint: weights and memory to start from
+  std::string init_from;  // weights and memory to start from: a run's folder, a checkpoint or a model file
   std::uint64_t seed = 1;
   std::uint64_t steps = 1000;
   double minutes = 0;  // also stop after this much training time; 0: only by steps

@@ -1,4 +1,4 @@
-#include "apps/benchmark/resident_memory.h"
+#include "base/resident_memory.h"
 
 #include <algorithm>
 #include <fstream>
