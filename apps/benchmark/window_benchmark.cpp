@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "apps/benchmark/stopwatch.h"
 #include "apps/benchmark/workload.h"
+#include "base/stopwatch.h"
 
 namespace bitmar {
 namespace {
@@ -28,8 +28,7 @@ class Contestant {
     Stopwatch watch;
     BITMAR_TRY_VOID(session_.read(prompt));
     read_.push_back(watch.lap());
-    BITMAR_TRY(const Generation result,
-               generate(session_, std::span<const TokenId>(), greedy_options(decode_tokens)));
+    BITMAR_TRY(const Generation result, generate(session_, std::span<const TokenId>(), greedy_options(decode_tokens)));
     decode_.push_back(result.generation_seconds * 1e6);
     return {};
   }

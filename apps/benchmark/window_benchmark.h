@@ -15,9 +15,9 @@ namespace bitmar {
 
 struct WindowTimes {
   std::size_t window_tokens = 0;
-  Summary read;                      // microseconds to read the input
-  Summary decode;                    // microseconds to generate options.decode_tokens after it
-  std::size_t session_bytes = 0;     // caches and workspace
+  Summary read;                   // microseconds to read the input
+  Summary decode;                 // microseconds to generate options.decode_tokens after it
+  std::size_t session_bytes = 0;  // caches and workspace
 };
 
 struct WindowComparison {

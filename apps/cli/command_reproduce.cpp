@@ -2,6 +2,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "commands.h"
 #include "eval/registry/registry.h"
 #include "eval/results/evaluation_run.h"
+#include "eval/tasks/task_files.h"
 #include "eval_tasks.h"
 #include "io/atomic_file.h"
 #include "model_options.h"
@@ -62,8 +64,8 @@ void add_window_rows(const WindowComparison& windows, std::vector<SpeedRow>& row
     return static_cast<double>(tokens) * 1e6 / microseconds.median;
   };
   rows.push_back({what + ": reading", "tokens/s", per_second(input, small.read), per_second(input, whole.read)});
-  rows.push_back({what + ": decode after it", "tokens/s", per_second(decoded, small.decode),
-                  per_second(decoded, whole.decode)});
+  rows.push_back(
+      {what + ": decode after it", "tokens/s", per_second(decoded, small.decode), per_second(decoded, whole.decode)});
   rows.push_back({what + ": session", "MB", megabytes(small.session_bytes), megabytes(whole.session_bytes)});
 }
 
@@ -92,7 +94,7 @@ Result<std::vector<SpeedRow>> measure_speed(const Options& options, const std::s
   for (const MemoryStep& step : report.memory) {
     rows.push_back({fmt::format("peak memory after {}", step.after), "MB", megabytes(step.memory.peak), {}});
   }
-  if (options.context.engine->memory() != nullptr) {
+  if (report.runs.front().no_memory) {
     benchmark.repetitions = kWindowRounds;
     BITMAR_TRY(const WindowComparison windows, compare_windows(benchmark, kShortWindow, kLongInput));
     add_window_rows(windows, rows);
@@ -121,25 +123,29 @@ std::vector<Fact> facts(const Options& options, const std::string& model) {
 
 Result<void> reproduce(Options options) {
   BITMAR_TRY(const std::string model, find_model(options.model.model));
-  BITMAR_TRY(options.context.engine, open_engine(options.model));
   options.context.threads = options.model.threads;
+  const auto has_files = [&](const Task& task) { return has_task_files(options.context.data, task.files); };
+  if (std::ranges::none_of(tasks(), has_files)) {
+    return fail(ErrorCode::kNotFound, "reproduce: {} has no files of any task", options.context.data);
+  }
   std::error_code status;
   std::filesystem::create_directories(options.output, status);
   if (status) return fail(ErrorCode::kIo, "{}: cannot create it: {}", options.output, status.message());
   EvaluationRun run;
+  if (options.speed) {  // first: its memory use is this process's
+    BITMAR_TRY(run.speed, measure_speed(options, model));
+  }
+  BITMAR_TRY(options.context.engine, open_engine(options.model));
   run.facts = facts(options, model);
   std::vector<SkippedTask> skipped;
   const std::vector<Task> chosen = runnable_tasks(tasks(), options.context, skipped);
   if (chosen.empty()) {
-    return fail(ErrorCode::kNotFound, "reproduce: {} has no files of any task", options.context.data);
+    return fail(ErrorCode::kNotFound, "reproduce: no task can be run; {}", skipped.front().reason);
   }
   for (const SkippedTask& one : skipped) run.missing.emplace_back(one.task.name);
   BITMAR_TRY(run.tasks, run_tasks(options, chosen, true));
   if (options.context.engine->memory() != nullptr) {
     BITMAR_TRY(run.ablation, run_tasks(options, chosen, false));
-  }
-  if (options.speed) {
-    BITMAR_TRY(run.speed, measure_speed(options, model));
   }
   const std::uint64_t seed = options.context.seed;
   BITMAR_TRY_VOID(write_text_file(options.output + "/results.json", to_json(run, seed).dump(2) + "\n"));

@@ -8,14 +8,15 @@
 namespace bitmar::cli {
 namespace {
 
-constexpr std::string_view kRow = "{:<46}{:>9}{:>19}{:>8}{:>9}{:>9}{:>9}{:>7}{:>8}{:>9}\n";
+constexpr std::string_view kRow = "{:<45} {:>8} {:>18} {:>7} {:>8} {:>8} {:>8} {:>6} {:>7} {:>8}\n";
 
 // As many digits as the columns hold: 0.1234, 17.31, 50257.
 std::string number(const std::optional<double>& value) {
   if (!value) return "";
   const double size = std::abs(*value);
   if (size < 10) return fmt::format("{:.4f}", *value);
-  return size < 1000 ? fmt::format("{:.2f}", *value) : fmt::format("{:.4g}", *value);
+  if (size < 1000) return fmt::format("{:.2f}", *value);
+  return size < 1e6 ? fmt::format("{:.0f}", *value) : fmt::format("{:.2e}", *value);
 }
 
 std::string interval(const std::optional<Interval>& value) {

@@ -69,8 +69,7 @@ Result<ImageReader> ImageReader::open(const ImageSource& source, const Engine& e
   ImageReader reader(source);
   if (!source.needs_tower()) return reader;
   if (engine.tower() == nullptr) {
-    return fail(ErrorCode::kUnsupported, "{} has no vision tower: give a tower file, or patch features",
-                engine.name());
+    return fail(ErrorCode::kUnsupported, "{} has no vision tower: give a tower file, or patch features", engine.name());
   }
   reader.tower_ = engine.tower();
   reader.encoder_.emplace(*reader.tower_);

@@ -40,14 +40,13 @@ Score score_of(const Metric& metric, std::span<const TextLoss> blocks, const Tas
   Score score;
   score.metric = metric.name;
   score.value = metric.value(sum);
-  score.interval = bootstrap(
-      blocks.size(),
-      [&](std::span<const std::uint32_t> indices) {
-        TextLoss drawn;
-        for (const std::uint32_t index : indices) drawn += blocks[index];
-        return metric.value(drawn);
-      },
-      {.seed = context.seed});
+  score.interval = bootstrap(blocks.size(),
+                             [&](std::span<const std::uint32_t> indices) {
+                               TextLoss drawn;
+                               for (const std::uint32_t index : indices) drawn += blocks[index];
+                               return metric.value(drawn);
+                             },
+                             {.seed = context.seed});
   score.chance = metric.chance(sum, std::log(context.engine->config().vocabulary));
   return score;
 }

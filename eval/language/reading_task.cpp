@@ -122,21 +122,20 @@ Score score_of(std::string metric, std::span<const Regression> regressions, std:
   score.metric = std::move(metric);
   score.value = mean([](const Regression& one) { return gain(one.columns, one.target); });
   score.chance = mean(chance_of);
-  score.interval = bootstrap(
-      regressions.front().target.size(),
-      [&](std::span<const std::uint32_t> indices) {
-        const auto drawn = [&](const Column& values) {
-          Column some;
-          for (const std::uint32_t index : indices) some.push_back(values[index]);
-          return some;
-        };
-        return mean([&](const Regression& one) {
-          std::vector<Column> columns;
-          for (const Column& column : one.columns) columns.push_back(drawn(column));
-          return gain(columns, drawn(one.target));
-        });
-      },
-      {.seed = seed, .resamples = 200});
+  score.interval = bootstrap(regressions.front().target.size(),
+                             [&](std::span<const std::uint32_t> indices) {
+                               const auto drawn = [&](const Column& values) {
+                                 Column some;
+                                 for (const std::uint32_t index : indices) some.push_back(values[index]);
+                                 return some;
+                               };
+                               return mean([&](const Regression& one) {
+                                 std::vector<Column> columns;
+                                 for (const Column& column : one.columns) columns.push_back(drawn(column));
+                                 return gain(columns, drawn(one.target));
+                               });
+                             },
+                             {.seed = seed, .resamples = 200});
   return score;
 }
 
@@ -163,15 +162,15 @@ Result<TaskResult> run_reading(const TaskContext& context) {
         make_regression(kEyeTracking[i], eye_times[i], {frequency, length, position}, surprisals.word));
   }
   const Regression self_paced =
-      make_regression(kSelfPaced, self_paced_times,
-                      {frequency, length, position, previous_length, surprisals.previous}, surprisals.word);
+      make_regression(kSelfPaced, self_paced_times, {frequency, length, position, previous_length, surprisals.previous},
+                      surprisals.word);
   for (const Regression& regression : eye_tracking) {
     if (regression.target.size() == eye_tracking.front().target.size()) continue;
     return fail(ErrorCode::kInvalidFile, "{}: column '{}' has values in other rows than '{}'", path, regression.name,
                 kEyeTracking[0]);
   }
-  if (const Regression& smallest = eye_tracking.front(); smallest.target.size() <= smallest.columns.size() ||
-                                                         self_paced.target.size() <= self_paced.columns.size()) {
+  if (const Regression& smallest = eye_tracking.front();
+      smallest.target.size() <= smallest.columns.size() || self_paced.target.size() <= self_paced.columns.size()) {
     return fail(ErrorCode::kInvalidFile, "{}: has {} complete rows, too few for a regression", path,
                 std::min(smallest.target.size(), self_paced.target.size()));
   }

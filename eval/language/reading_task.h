@@ -17,7 +17,8 @@ inline constexpr std::string_view kReadingFiles =
     "reading/reading_data.csv";
 
 // A word's surprisal is that of " word" after <|endoftext|> and the sentence before it. (The pipeline takes "word"
-// without the blank, for tokenizers that add one themselves; GPT-2's does not.) Chance is what a random predictor gains.
+// without the blank, for tokenizers that add one themselves; GPT-2's does not.) Chance is what a random predictor
+// gains.
 [[nodiscard]] Result<TaskResult> run_reading(const TaskContext& context);
 
 }  // namespace bitmar

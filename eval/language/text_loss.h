@@ -40,15 +40,14 @@ struct TextWindow {
 [[nodiscard]] Result<std::vector<TextLoss>> window_losses(const TaskContext& context, std::span<const TokenId> tokens,
                                                           const TextWindow& window, const ItemProgress& progress);
 
-// All of the text in one stream, after <|endoftext|>: every token sees the sinks and the window that the session's cache
-// has kept. The episode ends after every `episode` tokens; where the session may write, it is written to the memory.
-// One entry a whole block of `block` tokens.
+// All of the text in one stream, after <|endoftext|>: every token sees the sinks and the window that the session's
+// cache has kept. The episode ends after every `episode` tokens; where the session may write, it is written to the
+// memory. One entry a whole block of `block` tokens.
 [[nodiscard]] Result<std::vector<TextLoss>> stream_losses(Session& session, std::span<const TokenId> tokens,
                                                           std::size_t block, std::size_t episode,
                                                           const ItemProgress& progress);
 
 // Words and bytes of tokens that stand after `before` (which may be empty); nats are 0.
-[[nodiscard]] TextLoss count_text(const Tokenizer& tokenizer, std::span<const TokenId> tokens,
-                                  std::string_view before);
+[[nodiscard]] TextLoss count_text(const Tokenizer& tokenizer, std::span<const TokenId> tokens, std::string_view before);
 
 }  // namespace bitmar

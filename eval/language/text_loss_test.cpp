@@ -90,9 +90,8 @@ TEST(TextLoss, StreamIsOneReadingPastTheCache) {
   const auto tokens = random_tokens(small_config(), 90, 3);  // the cache holds 7
   Session streaming = *Session::open(engine, {.memory = MemoryMode::kOff});
   std::vector<std::size_t> held;
-  const auto losses = stream_losses(streaming, tokens, 9, 5, [&](std::uint64_t) {
-    held.push_back(streaming.memory_bytes());
-  });
+  const auto losses =
+      stream_losses(streaming, tokens, 9, 5, [&](std::uint64_t) { held.push_back(streaming.memory_bytes()); });
   ASSERT_TRUE(losses) << losses.error().message;
   ASSERT_EQ(losses->size(), 10u);
   EXPECT_THAT(held, Each(held.front()));

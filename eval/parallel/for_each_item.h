@@ -21,8 +21,8 @@ namespace bitmar {
 // Called with the number of items done, one call at a time; may be empty.
 using ItemProgress = std::function<void(std::uint64_t done)>;
 
-// Calls work(worker, i) -> Result<void> once for each i in [0, count), in any order; the calling thread serves the first
-// of the workers, of which there is at least one. The first error ends the run.
+// Calls work(worker, i) -> Result<void> once for each i in [0, count), in any order; the calling thread serves the
+// first of the workers, of which there is at least one. The first error ends the run.
 template <typename Worker, typename Work>
 [[nodiscard]] Result<void> for_each_item(std::span<Worker> workers, std::size_t count, const Work& work,
                                          const ItemProgress& progress) {

@@ -1,5 +1,5 @@
-// The tasks on images, text and reading times on small made-up files: models that know nothing, controls, metrics by hand, broken
-// files.
+// The tasks on images, text and reading times on small made-up files: models that know nothing, controls, metrics by
+// hand, broken files.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -65,17 +65,19 @@ class ImageTasks : public testing_tasks::Tasks {
     std::vector<std::string> question_names;
     std::vector<std::string> trial_names;
     for (int i = 0; i < 24; ++i) {
-      pairs += fmt::format(R"({{"caption_0": "cat on dog {0}", "caption_1": "dog on cat {0}", "collapsed_tag": "Object", )"
-                           R"("image_idx": {1}, "image_key": "image_{2}"}})"
-                           "\n",
-                           i, i / 2, i % 2);
+      pairs +=
+          fmt::format(R"({{"caption_0": "cat on dog {0}", "caption_1": "dog on cat {0}", "collapsed_tag": "Object", )"
+                      R"("image_idx": {1}, "image_key": "image_{2}"}})"
+                      "\n",
+                      i, i / 2, i % 2);
       pair_names.push_back(fmt::format("ex_{}_img_{}.png", i / 2, i % 2));
       questions += fmt::format(R"({{"question": "What {0}?", "target_ans": "a{0}", "distractors": ["b", "cc", "d d"], )"
                                R"("idx_in_hf_dataset": {0}}})"
                                "\n",
                                i);
       question_names.push_back(std::to_string(i));
-      manifest += fmt::format("images/a{0}.png,images/b{0}.png,images/c{0}.png,images/d{0}.png,\"thing {0}, red\"\n", i);
+      manifest +=
+          fmt::format("images/a{0}.png,images/b{0}.png,images/c{0}.png,images/d{0}.png,\"thing {0}, red\"\n", i);
       for (const char letter : {'a', 'b', 'c', 'd'}) trial_names.push_back(fmt::format("{}{}.png", letter, i));
     }
     write("babylm/winoground_filtered/winoground.jsonl", pairs);
@@ -162,7 +164,7 @@ TEST_F(ImageTasks, EasyVqaAsksAboutHeldOutPicturesOnly) {
   for (const Choice& choice : set->items[5].choices) answers.push_back(choice.continuation);
   EXPECT_THAT(answers, ElementsAre(" circle", " no", " red", " teal", " yes"));
   EXPECT_EQ(set->items[5].gold, 1u);  // answers[(10 / 10 + 0) % 5], "no"
-  EXPECT_THAT(set->groups, ElementsAre("yes or no", "color", "shape"));
+  EXPECT_THAT(set->groups, ElementsAre("yes or no", "shape", "color"));
 }
 
 TEST_F(ImageTasks, MajorityIsThatOfTheKindOfQuestion) {
@@ -333,8 +335,9 @@ TEST_F(ImageTasks, PerplexityIsOfTheHeldOutText) {
 }
 
 TEST_F(ImageTasks, ReadingGainOfAModelThatKnowsNothingIsChance) {
-  std::string table = "item,word,Subtlex_log10,length,context_length,RTfirstfix,RTfirstpass,RTgopast,RTrightbound,"
-                      "self_paced_reading_time,prev_word,prev_item,prev_length\n";
+  std::string table =
+      "item,word,Subtlex_log10,length,context_length,RTfirstfix,RTfirstpass,RTgopast,RTrightbound,"
+      "self_paced_reading_time,prev_word,prev_item,prev_length\n";
   Random random(3);
   for (int i = 0; i < 300; ++i) {
     const double time = 200 + 30 * random.normal();

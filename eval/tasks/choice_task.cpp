@@ -119,7 +119,7 @@ class ChoiceRuns {
 };
 
 // The values of `control`, which has the same groups and scores, as one of the comparisons of `result`.
-void compare(TaskResult& result, const TaskResult& control, std::optional<double> Score::*comparison) {
+void compare(TaskResult& result, const TaskResult& control, std::optional<double> Score::* comparison) {
   const auto of_group = [&](ScoreGroup& group, const ScoreGroup& other) {
     for (std::size_t i = 0; i < group.scores.size(); ++i) group.scores[i].*comparison = other.scores[i].value;
   };

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "eval/registry/registry.h"
 #include "eval/tasks/babylm_items.h"
 #include "eval/tasks/harness_items.h"
-#include "eval/registry/registry.h"
 #include "eval/tasks/task_files.h"
 #include "eval/tasks/tasks_test_support.h"
 #include "tests/support/random_model.h"

@@ -62,8 +62,7 @@ Result<void> read_vqa_item(const JsonRecord& record, ChoiceSet&, ChoiceItem& ite
 Result<TaskResult> run(const TaskContext& context, std::string_view name, std::string_view files,
                        Result<ChoiceSet> (*read)(const std::string& folder)) {
   return run_choice_task(
-      context,
-      {.name = name, .files = files, .read = read, .shuffled = false, .always_start = true, .images = true});
+      context, {.name = name, .files = files, .read = read, .shuffled = false, .always_start = true, .images = true});
 }
 
 }  // namespace
@@ -93,7 +92,8 @@ Result<ChoiceSet> read_devbench(const std::string& folder) {
     for (const std::size_t image : images) {
       // The prompt is the pipeline's; every choice reads the same text.
       item.choices.push_back({"", fmt::format("The caption for this image is: {}.", table.text(row, text))});
-      item.images.push_back(std::filesystem::path(table.text(row, image)).lexically_relative("images").generic_string());
+      item.images.push_back(
+          std::filesystem::path(table.text(row, image)).lexically_relative("images").generic_string());
     }
   }
   return set;

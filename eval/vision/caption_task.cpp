@@ -49,8 +49,8 @@ Result<std::vector<std::string>> make_captions(const TaskContext& context, const
 }
 
 Result<std::string> caption_without_image(const TaskContext& context) {
-  BITMAR_TRY(Session session, Session::open(context.engine, {.memory = context.memory ? MemoryMode::kReadOnly
-                                                                                      : MemoryMode::kOff}));
+  BITMAR_TRY(Session session,
+             Session::open(context.engine, {.memory = context.memory ? MemoryMode::kReadOnly : MemoryMode::kOff}));
   BITMAR_TRY(const Caption blind, caption(session, CaptionRun().beam));
   return blind.text;
 }
@@ -63,7 +63,7 @@ struct Metric {
 
 // CIDEr first, which is a mean over photos.
 std::vector<Metric> metrics_of(std::span<const CaptionStatistics> photos, const BootstrapOptions& options) {
-  const auto mean_of = [&](std::string name, double CaptionStatistics::*member) {
+  const auto mean_of = [&](std::string name, double CaptionStatistics::* member) {
     std::vector<double> values;
     for (const CaptionStatistics& photo : photos) values.push_back(photo.*member);
     const std::vector<std::vector<double>> groups = {std::move(values)};
@@ -78,8 +78,8 @@ std::vector<Metric> metrics_of(std::span<const CaptionStatistics> photos, const 
       for (const std::uint32_t index : indices) drawn += photos[index].bleu;
       return corpus_bleu(drawn)[order];
     };
-    metrics.push_back({fmt::format("bleu_{}", order + 1), corpus_bleu(sum)[order],
-                       bootstrap(photos.size(), resampled, options)});
+    metrics.push_back(
+        {fmt::format("bleu_{}", order + 1), corpus_bleu(sum)[order], bootstrap(photos.size(), resampled, options)});
   }
   metrics.push_back(mean_of("rouge_l", &CaptionStatistics::rouge_l));
   return metrics;

@@ -1,6 +1,7 @@
 // Captions of Flickr8k's dev photos, pixels in, by beam search of width 4, against their references: what
-// `bitmar eval captions` measures (eval/captions). CIDEr comes first, as a mean over photos; BLEU-1..4 and ROUGE-L follow.
-// Controls: the one caption that the model gives without an image, for all photos; the captions of other photos.
+// `bitmar eval captions` measures (eval/captions). CIDEr comes first, as a mean over photos; BLEU-1..4 and ROUGE-L
+// follow. Controls: the one caption that the model gives without an image, for all photos; the captions of other
+// photos.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,5 @@
-// easy-VQA (Zhou 2019): questions about synthetic pictures of one shape. Every tenth picture, whose number ends in 0, is
-// held out for this task; training may use the others.
+// easy-VQA (Zhou 2019): questions about synthetic pictures of one shape. Every tenth picture, whose number ends in 0,
+// is held out for this task; training may use the others.
 #pragma once
 
 #include <cstdint>

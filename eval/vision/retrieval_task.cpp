@@ -26,7 +26,9 @@ struct Embeddings {
   std::vector<float> captions;
   std::vector<std::size_t> photo_of;
 
-  [[nodiscard]] std::span<const float> photo(std::size_t i) const { return std::span(photos).subspan(i * width, width); }
+  [[nodiscard]] std::span<const float> photo(std::size_t i) const {
+    return std::span(photos).subspan(i * width, width);
+  }
   [[nodiscard]] std::span<const float> caption(std::size_t i) const {
     return std::span(captions).subspan(i * width, width);
   }
@@ -68,7 +70,8 @@ Result<Embeddings> embed(const TaskContext& context, const FlickrSplit& split) {
     for (std::size_t i = 0; i < split.photos[photo].references.size(); ++i) {
       const std::string caption = normalise_caption(split.photos[photo].references[i], {});
       BITMAR_TRY(const std::vector<float> text, embedder.encoder.text(context.engine->tokenizer().encode(caption)));
-      std::ranges::copy(text, embeddings.captions.begin() + static_cast<std::ptrdiff_t>(first_caption[photo] + i) * width);
+      std::ranges::copy(text,
+                        embeddings.captions.begin() + static_cast<std::ptrdiff_t>(first_caption[photo] + i) * width);
     }
     return {};
   };

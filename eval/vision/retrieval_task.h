@@ -1,6 +1,6 @@
 // Retrieval between Flickr8k's dev photos and their captions by the cosine of their contrastive embeddings
-// (runtime/contrastive_encoder.h): recall@1, 5 and 10 in both directions, every dev photo and caption being a candidate.
-// Captions are written as training writes them (text/caption_text.h). The memory has no part in it.
+// (runtime/contrastive_encoder.h): recall@1, 5 and 10 in both directions, every dev photo and caption being a
+// candidate. Captions are written as training writes them (text/caption_text.h). The memory has no part in it.
 #pragma once
 
 #include <string_view>

@@ -1,11 +1,11 @@
 // Texts and images as points of one space, where a caption lies near its photo: what training's contrastive objective
-// aligns (DESIGN section 2, "Objective"). A text is the mean of Z, the text encoder's output before fusion; an image the
-// mean of V_img, its compressed patch features. There are no further projections: both have the model's width d.
+// aligns (DESIGN section 2, "Objective"). A text is the mean of Z, the text encoder's output before fusion; an image
+// the mean of V_img, its compressed patch features. There are no further projections: both have the model's width d.
 //
 //   BITMAR_TRY(ContrastiveEncoder encoder, ContrastiveEncoder::open(engine));
 //   BITMAR_TRY(const std::vector<float> text, encoder.text(engine->tokenizer().encode("A dog runs.")));
-//   BITMAR_TRY(const std::vector<float> image, encoder.image(features.view()));   // Session::encode_image(), a .npy file
-//   const float similarity = std::inner_product(text.begin(), text.end(), image.begin(), 0.0f);
+//   BITMAR_TRY(const std::vector<float> image, encoder.image(features.view()));   // Session::encode_image(), a .npy
+//   file const float similarity = std::inner_product(text.begin(), text.end(), image.begin(), 0.0f);
 #pragma once
 
 #include <memory>

@@ -1,5 +1,6 @@
 #include "runtime/engine.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -56,6 +57,7 @@ Result<std::shared_ptr<const Engine>> Engine::load(const GgufFile& file, std::ve
   BITMAR_TRY(ModelConfig config, read_config(file));
   if (options.window_tokens > 0) {
     config.window_tokens = options.window_tokens;
+    config.training_length = std::min(config.training_length, config.cache_tokens());
     BITMAR_TRY_VOID(config.validate());
   }
   BITMAR_TRY(const TensorDecoder tensors, TensorDecoder::open(file));
