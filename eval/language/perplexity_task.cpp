@@ -198,10 +198,15 @@ Result<TaskResult> run_streaming_perplexity(const TaskContext& context) {
   }
   TaskResult result = result_of("streaming_perplexity", texts, by_domain, context);
   auto& scores = result.total.scores;
-  scores.push_back({.metric = "perplexity_in_window", .value = in_window});
-  scores.push_back({.metric = "ratio_to_window", .value = scores[1].value / in_window});
-  scores.push_back({.metric = "stream_tokens", .value = total(losses).tokens});
-  scores.push_back({.metric = "session_growth_bytes", .value = static_cast<double>(growth)});
+  const auto add = [&](std::string_view metric, double value) {
+    Score& score = scores.emplace_back();
+    score.metric = metric;
+    score.value = value;
+  };
+  add("perplexity_in_window", in_window);
+  add("ratio_to_window", scores[1].value / in_window);
+  add("stream_tokens", total(losses).tokens);
+  add("session_growth_bytes", static_cast<double>(growth));
   if (writes) {
     BITMAR_TRY(const auto written, read_stream(MemoryMode::kReadWrite));
     Score score = score_of(kMetrics[1], written, context);

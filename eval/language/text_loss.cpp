@@ -78,7 +78,7 @@ Result<std::vector<TextLoss>> window_losses(const TaskContext& context, std::spa
   std::size_t blocks = tokens.size() / window.stride;
   if (context.limit > 0) blocks = std::min<std::size_t>(blocks, context.limit);
   std::vector<Session> sessions;
-  for (std::size_t i = 0; i < std::max<std::size_t>(context.threads, 1); ++i) {
+  while (sessions.size() < std::clamp<std::size_t>(context.threads, 1, std::max<std::size_t>(blocks, 1))) {
     BITMAR_TRY(Session session,
                Session::open(context.engine, {.memory = context.memory ? MemoryMode::kReadOnly : MemoryMode::kOff}));
     sessions.push_back(std::move(session));

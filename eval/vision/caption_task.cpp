@@ -119,8 +119,9 @@ Result<TaskResult> run_captions(const TaskContext& context) {
     score.shuffled_images = shuffled[i].value;
   }
   for (const CaptionStatistics& photo : statistics) result.credits.push_back(photo.cider);
-  result.total.scores.push_back(
-      {.metric = "different_captions", .value = static_cast<double>(score_captions(items, tokenizer).distinct)});
+  Score& different = result.total.scores.emplace_back();
+  different.metric = "different_captions";
+  different.value = static_cast<double>(score_captions(items, tokenizer).distinct);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return result;
 }

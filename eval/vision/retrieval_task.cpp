@@ -40,9 +40,10 @@ struct Embedder {
   ImageReader reader;
 };
 
-Result<std::vector<Embedder>> open_embedders(const TaskContext& context, const ImageSource& images) {
+Result<std::vector<Embedder>> open_embedders(const TaskContext& context, const ImageSource& images,
+                                             std::size_t photos) {
   std::vector<Embedder> embedders;
-  for (std::size_t i = 0; i < std::max<std::size_t>(context.threads, 1); ++i) {
+  while (embedders.size() < std::clamp<std::size_t>(context.threads, 1, photos)) {
     BITMAR_TRY(ContrastiveEncoder encoder, ContrastiveEncoder::open(context.engine));
     BITMAR_TRY(ImageReader reader, ImageReader::open(images, *context.engine));
     embedders.push_back({std::move(encoder), std::move(reader)});
@@ -61,7 +62,7 @@ Result<Embeddings> embed(const TaskContext& context, const FlickrSplit& split) {
   embeddings.photos.resize(split.photos.size() * embeddings.width);
   embeddings.captions.resize(embeddings.photo_of.size() * embeddings.width);
   BITMAR_TRY(const ImageSource images, find_images(split.folder, *context.engine));
-  BITMAR_TRY(std::vector<Embedder> embedders, open_embedders(context, images));
+  BITMAR_TRY(std::vector<Embedder> embedders, open_embedders(context, images, split.photos.size()));
   const auto width = static_cast<std::ptrdiff_t>(embeddings.width);
   const auto work = [&](Embedder& embedder, std::size_t photo) -> Result<void> {
     BITMAR_TRY(const ImageFeatures features, embedder.reader.read(split.photos[photo].name));
