@@ -7,11 +7,14 @@ vocabulary, the same thread count. PyTorch has autocast, fused AdamW and fused a
   plain         logits of a quarter of the batch at a time, cross-entropy in FP32
   small-chunks  logits of 512 tokens at a time: they stay in the cache
   bf16-logits   the same, cross-entropy in BF16 (probabilities are then some per cent off)
+  kept-memory   bf16-logits with glibc told to keep freed memory, as bitmar-train does
   compiled      small-chunks under torch.compile (needs a C++ compiler)
 """
 
 import argparse
 import json
+import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,17 +26,18 @@ from interleave import ROOT, Row, compare, describe, machine, table, write_json
 CONFIGS = [ROOT / "configs" / "bitmar-14m.toml", ROOT / "configs" / "bitmar-14m-bitvit.toml"]
 PATCHES = {"bitmar-14m": 256, "bitmar-14m-bitvit": 196}  # of a photo, before the model's pooling
 VARIANTS = {"plain": ["--chunk-tokens", "4096"], "small-chunks": [], "bf16-logits": ["--bf16-logits"],
-            "compiled": ["--compile"]}
+            "kept-memory": ["--bf16-logits"], "compiled": ["--compile"]}
+KEEP_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1000000000000"}
 
 
 class StepProcess:
     """A program that takes a step for every line and answers with JSON."""
 
-    def __init__(self, command: list, threads: int) -> None:
+    def __init__(self, command: list, threads: int, **environment: str) -> None:
         self.threads = threads
         self.answers: list[dict] = []
         self._process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE,
-                                         stdout=subprocess.PIPE, text=True)
+                                         stdout=subprocess.PIPE, text=True, env=os.environ | environment)
 
     def answer(self) -> dict:
         line = self._process.stdout.readline()
@@ -65,7 +69,7 @@ def start_ours(options: argparse.Namespace, config: Path, record: Path) -> StepP
 def start_peer(options: argparse.Namespace, record: Path, variant: str) -> StepProcess:
     worker = Path(__file__).parent / "torch_training_worker.py"
     return StepProcess([sys.executable, worker, record, "--threads", options.threads, *VARIANTS[variant]],
-                       options.threads)
+                       options.threads, **(KEEP_MEMORY if variant == "kept-memory" else {}))
 
 
 def check_losses(exact: dict[str, float], peer: dict[str, float], tolerance: float) -> None:
@@ -93,22 +97,30 @@ def measure(options: argparse.Namespace, config: Path, variant: str) -> tuple[Ro
         peer.close()
     steps = ours.answers[1:]
     phases = {name: sum(step["phases"][name] for step in steps) / len(steps) for name in steps[0]["phases"]}
-    details = {"config": config.stem, "variant": variant, "losses": ours.answers[0]["losses"],
+    details = {"config": config.stem, "variant": variant, "processor_seconds": processor_seconds(steps),
+               "peer_processor_seconds": processor_seconds(peer.answers[1:]), "losses": ours.answers[0]["losses"],
                "peer_losses_fp32": peer_fp32, "peer_losses_bf16": peer.answers[0]["losses"], "phases_seconds": phases,
                "peak_resident_bytes": ours.answers[-1]["peak_resident_bytes"],
                "peer_peak_resident_bytes": peer.answers[-1]["peak_resident_bytes"]}
     return row, details
 
 
+def processor_seconds(steps: list[dict]) -> float:
+    """The median: of all threads, which other load on the machine changes less than the time."""
+    return statistics.median(step["processor_seconds"] for step in steps)
+
+
 def details_table(details: list[dict]) -> str:
-    lines = ["| configuration | PyTorch | loss: BitMar | PyTorch FP32 | PyTorch BF16 | memory: BitMar | PyTorch | "
-             "where BitMar's time goes |", "|---|---|---:|---:|---:|---:|---:|---|"]
+    lines = ["| configuration | PyTorch | processor time: ratio | loss: BitMar | PyTorch FP32 | PyTorch BF16 | "
+             "memory: BitMar | PyTorch | where BitMar's time goes |", "|---|---|---:|---:|---:|---:|---:|---:|---|"]
     for each in details:
         losses = [f"{each[key]['total']:.5f}" for key in ("losses", "peer_losses_fp32", "peer_losses_bf16")]
         memory = [f"{each[key] * 1e-9:.2f} GB" for key in ("peak_resident_bytes", "peer_peak_resident_bytes")]
         seconds = sum(each["phases_seconds"].values())
         phases = ", ".join(f"{name} {100 * part / seconds:.0f} %" for name, part in each["phases_seconds"].items())
-        lines.append(f"| {each['config']} | {each['variant']} | {' | '.join(losses)} | {' | '.join(memory)} | {phases} |")
+        ratio = each["peer_processor_seconds"] / each["processor_seconds"]
+        cells = [each["config"], each["variant"], f"{ratio:.2f}", *losses, *memory, phases]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -121,7 +133,7 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=256, help="tokens of a row")
     parser.add_argument("--patches", type=int, help="of each row's photo; 0: text alone (default: the towers')")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=["plain", "small-chunks", "bf16-logits"])
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=["plain", "small-chunks", "kept-memory"])
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side")
     parser.add_argument("--tolerance", type=float, default=1e-3, help="relative, of the losses in FP32")
     parser.add_argument("--json", type=Path, metavar="FILE", help="all rounds")

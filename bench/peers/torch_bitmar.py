@@ -168,7 +168,8 @@ class FeedForward(nn.Module):
 class Layer(nn.Module):
     def __init__(self, values: Values, name: str, config: Config, reads: bool) -> None:
         super().__init__()
-        self.attention_norm, self.ffn_norm = (Norm(values, f"{name}.{part}_norm", config) for part in ("attention", "ffn"))
+        self.attention_norm = Norm(values, f"{name}.attention_norm", config)
+        self.ffn_norm = Norm(values, f"{name}.ffn_norm", config)
         self.attention = Attention(values, f"{name}.attention", config)
         self.ffn = FeedForward(values, f"{name}.ffn", config)
         self.memory = BitLinear(values, f"{name}.memory") if reads else None

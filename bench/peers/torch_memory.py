@@ -1,4 +1,4 @@
-"""BitMar's episodic memory, its decoder and the whole model, batched in plain PyTorch (torch_bitmar.py has the parts)."""
+"""BitMar's episodic memory, its decoder and the whole model, batched in plain PyTorch. The parts: torch_bitmar.py."""
 
 from dataclasses import dataclass
 

@@ -68,8 +68,8 @@ def other_losses(output: Output, batch: Batch, log_temperature: Tensor) -> dict[
 
 
 class Trainer:
-    """The model with its optimizer. `autocast`: products in BF16; else in the precision of `values`. `float_logits`: the
-    cross-entropy of BF16 logits is computed in FP32."""
+    """The model with its optimizer. `autocast`: products in BF16; else in the precision of `values`.
+    `float_logits`: the cross-entropy of BF16 logits is computed in FP32."""
 
     def __init__(self, config: Config, values: dict[str, Tensor], log_temperature: Tensor, weights: Weights,
                  autocast: bool = True, chunk_tokens: int = 512, float_logits: bool = True,

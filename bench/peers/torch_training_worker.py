@@ -76,10 +76,11 @@ def main() -> None:
     with contextlib.suppress(EOFError):
         while True:
             input()
-            start = time.perf_counter()
+            start, processor_start = time.perf_counter(), time.process_time()
             losses = trainer.step(batch)
-            seconds = time.perf_counter() - start
-            print(json.dumps({"tokens": len(batch.targets), "seconds": seconds, "losses": losses,
+            seconds, processor_seconds = time.perf_counter() - start, time.process_time() - processor_start
+            print(json.dumps({"tokens": len(batch.targets), "seconds": seconds,
+                              "processor_seconds": processor_seconds, "losses": losses,
                               "peak_resident_bytes": peak_resident_bytes()}), flush=True)
 
 

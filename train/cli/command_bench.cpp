@@ -31,6 +31,7 @@ struct BenchFlags {
 struct Totals {
   std::uint64_t steps = 0;
   double seconds = 0;
+  double processor_seconds = 0;
   double tokens = 0;
   double data = 0;
   PhaseSeconds phases;
@@ -38,6 +39,7 @@ struct Totals {
   void add(const StepTimes& times) {
     ++steps;
     seconds += times.seconds;
+    processor_seconds += times.processor_seconds;
     tokens += static_cast<double>(times.outcome.tokens);
     data += times.data;
     phases.forward += times.outcome.seconds.forward;
@@ -53,6 +55,7 @@ nlohmann::json report(const Totals& totals) {
   nlohmann::json json = {{"steps", totals.steps},
                          {"tokens", totals.tokens / steps},
                          {"seconds", totals.seconds / steps},
+                         {"processor_seconds", totals.processor_seconds / steps},
                          {"tokens_per_second", totals.tokens / totals.seconds},
                          {"phases",
                           {{"data", totals.data / steps},
@@ -65,8 +68,9 @@ nlohmann::json report(const Totals& totals) {
 }
 
 void print_table(const nlohmann::json& json) {
-  fmt::print("{} steps of {:.0f} tokens: {:.0f} tokens/s, {:.3f} s a step", json["steps"].get<std::uint64_t>(),
-             json["tokens"].get<double>(), json["tokens_per_second"].get<double>(), json["seconds"].get<double>());
+  fmt::print("{} steps of {:.0f} tokens: {:.0f} tokens/s, {:.3f} s a step ({:.3f} s of processor time)",
+             json["steps"].get<std::uint64_t>(), json["tokens"].get<double>(), json["tokens_per_second"].get<double>(),
+             json["seconds"].get<double>(), json["processor_seconds"].get<double>());
   if (json.contains("peak_resident_bytes")) {
     fmt::print(", at most {:.0f} MB of memory", json["peak_resident_bytes"].get<double>() * 1e-6);
   }

@@ -29,6 +29,7 @@ struct SyntheticShape {
 struct StepTimes {
   double data = 0;     // seconds until the step's batches were there as tensors
   double seconds = 0;  // of the whole step
+  double processor_seconds = 0;  // of all threads, system calls included: what other load on the machine changes least
   StepOutcome outcome;
 };
 

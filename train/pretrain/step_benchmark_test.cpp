@@ -57,6 +57,7 @@ TEST(StepBenchmark, LearnsTheBatchAndSharesOutTheTime) {
       for (const double phase : {times->data, phases.forward, phases.loss, phases.backward, phases.optimizer}) {
         EXPECT_GT(phase, 0);
       }
+      EXPECT_GE(times->processor_seconds, 0);
       EXPECT_LE(times->data + phases.forward + phases.loss + phases.backward + phases.optimizer, times->seconds);
       (step == 0 ? first : last) = times->outcome.total;
     }
