@@ -135,7 +135,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=["plain", "small-chunks", "kept-memory"])
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side")
-    parser.add_argument("--tolerance", type=float, default=1e-3, help="relative, of the losses in FP32")
+    parser.add_argument("--tolerance", type=float, default=5e-3,
+                        help="relative, of the losses in FP32; the memory's hangs on 8-bit roundings")
     parser.add_argument("--json", type=Path, metavar="FILE", help="all rounds")
     options = parser.parse_args()
 
