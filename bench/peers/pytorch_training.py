@@ -73,10 +73,11 @@ def start_peer(options: argparse.Namespace, record: Path, variant: str) -> StepP
 
 
 def check_losses(exact: dict[str, float], peer: dict[str, float], tolerance: float) -> None:
-    """Relative: FP32 sums where ours are integers move some codes by one."""
+    """Relative, absolute below 1: FP32 sums where ours are integers move some codes by one, and then a memory may write to
+    another slot."""
     for name in peer:
         loss = exact[name]
-        if not abs(peer[name] - loss) <= tolerance * abs(loss):
+        if not abs(peer[name] - loss) <= tolerance * max(1.0, abs(loss)):
             raise SystemExit(f"the {name} loss is {loss} by bitmar-train and {peer[name]} by PyTorch: not one model")
 
 
@@ -135,8 +136,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=["plain", "small-chunks", "kept-memory"])
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side")
-    parser.add_argument("--tolerance", type=float, default=5e-3,
-                        help="relative, of the losses in FP32; the memory's hangs on 8-bit roundings")
+    parser.add_argument("--tolerance", type=float, default=1e-3, help="of the losses in FP32")
     parser.add_argument("--json", type=Path, metavar="FILE", help="all rounds")
     options = parser.parse_args()
 

@@ -23,8 +23,8 @@ float to_float(BFloat16Bits value) {
 }
 
 // exp(x) for x in [-1e9, 0], relative error below 3e-7; 0 below -88. 2^n by the exponent's bits, 2^f by its Taylor
-// series. The only limit is one of integers: with one of floats GCC leaves the loop around it scalar, at a quarter of the
-// speed.
+// series. The only limit is one of integers: with one of floats GCC leaves the loop around it scalar, at a quarter of
+// the speed.
 float exponential(float x) {
   constexpr float kLog2E = 1.44269504f;
   const float t = x * kLog2E;
@@ -104,41 +104,54 @@ void widen_rows(std::span<const BFloat16Bits> values, std::span<const float> fac
   }
 }
 
-SoftmaxRow softmax_row(std::span<const std::int32_t> products, float scale, std::span<const float> offsets,
-                       std::span<float> logits, std::span<BFloat16Bits> weights) {
-  const std::size_t columns = products.size();
-  std::array<float, kLanes> largest;
-  largest.fill(-std::numeric_limits<float>::infinity());
-  if (offsets.empty()) {
-    for (std::size_t i = 0; i < columns; ++i) logits[i] = static_cast<float>(products[i]) * scale;
-  } else {
-    for (std::size_t i = 0; i < columns; ++i) logits[i] = static_cast<float>(products[i]) * scale + offsets[i];
-  }
-  std::size_t i = 0;
-  for (; i + kLanes <= columns; i += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      largest[lane] = logits[i + lane] > largest[lane] ? logits[i + lane] : largest[lane];
-    }
-  }
-  float maximum = *std::ranges::max_element(largest);
-  for (; i < columns; ++i) maximum = std::max(maximum, logits[i]);
+namespace {
 
+// Integers in the order of the floats, which GCC takes the maximum of in vectors; its own inverse.
+std::int32_t ordered(std::int32_t bits) {
+  return bits ^ ((bits >> 31) & std::numeric_limits<std::int32_t>::max());
+}
+
+// The largest of logit(0) … logit(count - 1).
+template <typename Logit>
+float largest(const Logit& logit, std::size_t count) {
+  std::int32_t found = std::numeric_limits<std::int32_t>::min();
+  for (std::size_t i = 0; i < count; ++i) found = std::max(found, ordered(std::bit_cast<std::int32_t>(logit(i))));
+  return std::bit_cast<float>(ordered(found));
+}
+
+// exp(logit(i) - maximum) in BF16, and their sum.
+template <typename Logit>
+float exponentials(const Logit& logit, float maximum, std::span<BFloat16Bits> weights) {
   std::array<float, kLanes> sums{};
-  for (i = 0; i + kLanes <= columns; i += kLanes) {
+  std::size_t i = 0;
+  for (; i + kLanes <= weights.size(); i += kLanes) {
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      const float weight = exponential(logits[i + lane] - maximum);
+      const float weight = exponential(logit(i + lane) - maximum);
       sums[lane] += weight;
       weights[i + lane] = to_bfloat16(weight);
     }
   }
   float sum = 0.0f;
   for (const float lane : sums) sum += lane;
-  for (; i < columns; ++i) {
-    const float weight = exponential(logits[i] - maximum);
+  for (; i < weights.size(); ++i) {
+    const float weight = exponential(logit(i) - maximum);
     sum += weight;
     weights[i] = to_bfloat16(weight);
   }
-  return {maximum + std::log(sum), sum};
+  return sum;
+}
+
+}  // namespace
+
+SoftmaxRow softmax_row(std::span<const std::int32_t> products, float scale, std::span<const float> offsets,
+                       std::span<BFloat16Bits> weights) {
+  const auto row = [&](const auto& logit) {
+    const float maximum = largest(logit, products.size());
+    const float sum = exponentials(logit, maximum, weights);
+    return SoftmaxRow{maximum + std::log(sum), sum};
+  };
+  if (offsets.empty()) return row([&](std::size_t i) { return static_cast<float>(products[i]) * scale; });
+  return row([&](std::size_t i) { return static_cast<float>(products[i]) * scale + offsets[i]; });
 }
 
 }  // namespace bitmar

@@ -41,9 +41,9 @@ struct SoftmaxRow {
   float sum = 0.0f;            // of the weights
 };
 
-// z = products * scale + offsets (offsets may be empty) -> weights exp(z - max z) in BF16, which `sum` turns into
-// probabilities. `logits` [columns] is scratch.
+// z = products * scale + offsets (offsets may be empty) -> weights exp(z - max z) in BF16, which `sum` turns
+// into probabilities.
 SoftmaxRow softmax_row(std::span<const std::int32_t> products, float scale, std::span<const float> offsets,
-                       std::span<float> logits, std::span<BFloat16Bits> weights);
+                       std::span<BFloat16Bits> weights);
 
 }  // namespace bitmar

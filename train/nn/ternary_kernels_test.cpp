@@ -21,9 +21,8 @@ TEST(SoftmaxRow, EqualsExponentialsInDoublePrecision) {
       std::vector<float> offsets(with_offsets ? columns : 0);
       for (std::size_t i = 0; i < offsets.size(); ++i) offsets[i] = 0.25f * static_cast<float>(i % 5);
       constexpr float kScale = 0.004f;  // logits within 64 of 0: weights down to exp(-128) = 0
-      std::vector<float> logits(columns);
       std::vector<BFloat16Bits> weights(columns);
-      const SoftmaxRow row = softmax_row(products, kScale, offsets, logits, weights);
+      const SoftmaxRow row = softmax_row(products, kScale, offsets, weights);
 
       std::vector<double> expected(columns);
       double maximum = -1e30;
@@ -46,11 +45,21 @@ TEST(SoftmaxRow, EqualsExponentialsInDoublePrecision) {
   }
 }
 
+TEST(SoftmaxRow, FindsTheLargestAmongNegativeLogits) {
+  const std::vector<std::int32_t> products = {-7, -3, -5};
+  std::vector<BFloat16Bits> weights(products.size());
+  const SoftmaxRow plain = softmax_row(products, 1.0f, {}, weights);
+  EXPECT_NEAR(plain.log_partition, -3 + std::log1p(std::exp(-2) + std::exp(-4)), 1e-6);
+  const std::vector<float> offsets = {10.0f, 0.0f, 0.0f};
+  const SoftmaxRow row = softmax_row(products, 1.0f, offsets, weights);
+  EXPECT_NEAR(row.log_partition, 3 + std::log1p(std::exp(-6) + std::exp(-8)), 1e-6);
+  EXPECT_EQ(weights[0], 0x3F80u);  // 1
+}
+
 TEST(SoftmaxRow, FarBelowTheMaximumIsNothing) {
   const std::vector<std::int32_t> products = {0, -100000, -2000000, -90, -87};
-  std::vector<float> logits(products.size());
   std::vector<BFloat16Bits> weights(products.size());
-  const SoftmaxRow row = softmax_row(products, 1.0f, {}, logits, weights);
+  const SoftmaxRow row = softmax_row(products, 1.0f, {}, weights);
   EXPECT_EQ(weights[0], 0x3F80u);  // 1
   EXPECT_EQ(weights[1], 0u);
   EXPECT_EQ(weights[2], 0u);
