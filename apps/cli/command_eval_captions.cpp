@@ -49,10 +49,6 @@ void print_row(std::string_view name, const CaptionScores& scores) {
 
 // Flickr8k's dev photos in `data`, as `bitmar eval all` measures them.
 Result<void> evaluate_task(const Options& options) {
-  if (!options.references.empty() || !options.image_folder.empty() || !options.features.empty()) {
-    return fail(ErrorCode::kInvalidArgument,
-                "eval captions: expected --data DIR, or --references FILE with photos, one of them");
-  }
   BITMAR_TRY(const Task task, find_task("captions"));
   TaskOptions run;
   run.model = options.model;
@@ -138,8 +134,9 @@ void add_eval_captions_command(CLI::App& eval, CommandAction& action) {
   CLI::App* captions = eval.add_subcommand("captions", "BLEU, ROUGE-L and CIDEr of captions");
   add_model_options(*captions, options->model);
   add_no_memory_option(*captions, options->model);
-  captions->add_option("--data", options->data,
-                       "the folder with flickr8k/dev.txt, captions.tsv and images; --predictions is then a folder");
+  CLI::Option* data = captions->add_option(
+      "--data", options->data,
+      "the folder with flickr8k/dev.txt, captions.tsv and images; --predictions is then a folder");
   captions->add_option("--references", options->references, "the reference captions");
   captions
       ->add_option("--format", options->format,
@@ -156,6 +153,10 @@ void add_eval_captions_command(CLI::App& eval, CommandAction& action) {
   captions->add_option("--predictions", options->predictions, "write the captions here, in COCO's results form");
   captions->add_flag("--score-only", options->score_only, "score the captions of --predictions; needs no model");
   captions->add_flag("--json", options->json, "print the scores as JSON");
+  for (const char* name : {"--references", "--format", "--images", "--features", "--list", "--beam",
+                           "--length-exponent", "--score-only"}) {
+    data->excludes(captions->get_option(name));
+  }
   captions->footer(
       "The row \"of other photos\" scores the same captions against the wrong photos: the level without looking.\n"
       "Examples:\n"

@@ -1,6 +1,6 @@
 // A training run as one page of HTML that needs nothing besides itself: no network, no script.
 //
-//   write_text_file("report.html", report_page({.title = "bitmar-14m", .facts = …, .figures = …}));
+//   write_text_file("report.html", report_page({.title = "bitmar-14m", .lead = …, .figures = …}));
 #pragma once
 
 #include <optional>

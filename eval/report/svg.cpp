@@ -107,11 +107,6 @@ void SvgCanvas::path(const std::string& data, const Stroke& stroke, std::string_
   elements_ += title.empty() ? "/>\n" : fmt::format("><title>{}</title></path>\n", escape(title));
 }
 
-void SvgCanvas::rectangle(double x, double y, double width, double height, const std::string& fill) {
-  elements_ += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{}\"/>\n", coordinate(x),
-                           coordinate(y), coordinate(width), coordinate(height), fill);
-}
-
 void SvgCanvas::outline(double x, double y, double width, double height, const Stroke& stroke) {
   elements_ += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\"{}/>\n", coordinate(x),
                            coordinate(y), coordinate(width), coordinate(height), attributes(stroke));

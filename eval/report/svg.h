@@ -48,7 +48,6 @@ class SvgCanvas {
   void line(double x1, double y1, double x2, double y2, const Stroke& stroke);
   // `data` as of the attribute d; `title` is what a pointer over it shows.
   void path(const std::string& data, const Stroke& stroke, std::string_view title = {});
-  void rectangle(double x, double y, double width, double height, const std::string& fill);
   void outline(double x, double y, double width, double height, const Stroke& stroke);
   void text(double x, double y, std::string_view text, const TextStyle& style = {});
   // A PNG file's bytes, stretched to the rectangle.

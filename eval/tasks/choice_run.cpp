@@ -1,11 +1,11 @@
 #include "eval/tasks/choice_run.h"
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
+
+#include "eval/parallel/for_each_item.h"
 
 namespace bitmar {
 namespace {
@@ -18,28 +18,19 @@ class Collector {
  public:
   Collector(std::size_t items, const ScoresSink& sink) : scores_(items), ready_(items), sink_(sink) {}
 
-  // False: the run is over, by an error.
-  bool add(std::size_t first, std::vector<ItemScores> scores) {
+  // The sink's error, from then on.
+  Result<void> add(std::size_t first, std::vector<ItemScores> scores) {
     const std::scoped_lock lock(mutex_);
-    if (error_) return false;
     for (std::size_t i = 0; i < scores.size(); ++i) {
       scores_[first + i] = std::move(scores[i]);
       ready_[first + i] = true;
     }
     const std::size_t begin = passed_;
     while (passed_ < ready_.size() && ready_[passed_]) ++passed_;
-    if (passed_ == begin || !sink_) return true;
-    if (auto status = sink_(std::span(scores_).subspan(begin, passed_ - begin)); !status) error_ = status.error();
-    return !error_;
+    if (status_ && passed_ > begin && sink_) status_ = sink_(std::span(scores_).subspan(begin, passed_ - begin));
+    return status_;
   }
-  void stop(Error error) {
-    const std::scoped_lock lock(mutex_);
-    if (!error_) error_ = std::move(error);
-  }
-  Result<std::vector<ItemScores>> take() {
-    if (error_) return std::unexpected(*std::move(error_));
-    return std::move(scores_);
-  }
+  std::vector<ItemScores> take() { return std::move(scores_); }
 
  private:
   std::mutex mutex_;
@@ -47,7 +38,7 @@ class Collector {
   std::vector<bool> ready_;
   std::size_t passed_ = 0;
   const ScoresSink& sink_;
-  std::optional<Error> error_;
+  Result<void> status_;
 };
 
 // One thread's: a session, and where items have images, what reads them.
@@ -119,20 +110,12 @@ Result<std::vector<ItemScores>> score_items(const std::shared_ptr<const Engine>&
     scorers.push_back(std::move(scorer));
   }
   Collector collector(items.size(), sink);
-  std::atomic<std::size_t> next = 0;
-  const auto work = [&](ItemScorer& scorer) {
-    for (std::size_t group = next++; group < groups; group = next++) {
-      const std::size_t first = group * kItemsTogether;
-      auto scores = scorer.score(items.subspan(first, std::min(kItemsTogether, items.size() - first)));
-      if (!scores) return collector.stop(std::move(scores).error());
-      if (!collector.add(first, *std::move(scores))) return;
-    }
+  const auto work = [&](ItemScorer& scorer, std::size_t group) -> Result<void> {
+    const std::size_t first = group * kItemsTogether;
+    BITMAR_TRY(auto scores, scorer.score(items.subspan(first, std::min(kItemsTogether, items.size() - first))));
+    return collector.add(first, std::move(scores));
   };
-  {
-    std::vector<std::jthread> workers;
-    for (std::size_t i = 1; i < threads; ++i) workers.emplace_back([&, i] { work(scorers[i]); });
-    work(scorers.front());
-  }
+  BITMAR_TRY_VOID(for_each_item(std::span(scorers), groups, work, {}));
   return collector.take();
 }
 

@@ -4,8 +4,8 @@
 //
 //   BITMAR_TRY(ContrastiveEncoder encoder, ContrastiveEncoder::open(engine));
 //   BITMAR_TRY(const std::vector<float> text, encoder.text(engine->tokenizer().encode("A dog runs.")));
-//   BITMAR_TRY(const std::vector<float> image, encoder.image(features.view()));   // Session::encode_image(), a .npy
-//   file const float similarity = std::inner_product(text.begin(), text.end(), image.begin(), 0.0f);
+//   BITMAR_TRY(const std::vector<float> image, encoder.image(features.view()));
+//   const float similarity = std::inner_product(text.begin(), text.end(), image.begin(), 0.0f);
 #pragma once
 
 #include <memory>

@@ -8,11 +8,8 @@ import json
 import random
 from pathlib import Path
 
+import lm_eval_parity
 import pytest
-
-pytest.importorskip("lm_eval", reason="needs tests/requirements.txt")
-
-import lm_eval_parity  # noqa: E402
 
 ITEMS = 20
 WORDS = ("the dog runs over green grass while a man with café naïve 東京 sleeps near its red house don't stop 1999 rain and "
