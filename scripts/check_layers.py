@@ -28,11 +28,12 @@ ALLOWED = {
     "capi": RUNTIME | {"include"},
     "include": set(),
     "eval/statistics": {"base"},
-    "eval": RUNTIME | {"eval/statistics"},
-    "apps": RUNTIME | {"eval", "eval/statistics", "capi", "include"},
-    "train": {"base", "io", "text", "image", "model/schema", "ternary_format", "eval/statistics"},
+    "eval/metrics": {"base"},
+    "eval": RUNTIME | {"eval/statistics", "eval/metrics"},
+    "apps": RUNTIME | {"eval", "eval/statistics", "eval/metrics", "capi", "include"},
+    "train": {"base", "io", "text", "image", "model/schema", "ternary_format", "eval/statistics", "eval/metrics"},
     "bench": RUNTIME | {"capi", "include", "ternary_format"},
-    "tests": RUNTIME | {"capi", "include", "eval", "eval/statistics", "train", "apps", "ternary_format"},
+    "tests": RUNTIME | {"capi", "include", "eval", "eval/statistics", "eval/metrics", "train", "apps", "ternary_format"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
 
@@ -42,7 +43,7 @@ def layer_of(path: str) -> str | None:
     parts = path.split("/")
     if path.startswith("src/kernels/ternary_format"):
         return "ternary_format"
-    for layer in ("model/schema", "eval/statistics"):
+    for layer in ("model/schema", "eval/statistics", "eval/metrics"):
         if path.removeprefix("src/").startswith(f"{layer}/"):
             return layer
     return parts[1] if parts[0] == "src" else parts[0]

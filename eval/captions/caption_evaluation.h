@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "eval/captions/caption_metrics.h"
+#include "eval/metrics/caption_metrics.h"
 #include "eval/images/image_source.h"
 #include "io/caption_readers.h"
 #include "runtime/beam_search.h"

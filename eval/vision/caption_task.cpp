@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "eval/captions/caption_metrics.h"
+#include "eval/metrics/caption_metrics.h"
 #include "eval/statistics/bootstrap.h"
 #include "eval/tasks/prediction_binding.h"
 #include "eval/tasks/task_files.h"

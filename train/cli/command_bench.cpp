@@ -88,7 +88,7 @@ void answer_requests(StepBenchmark& benchmark) {
     Totals totals;
     totals.add(times);
     nlohmann::json json = report(totals);
-    json["losses"] = {{"language", times.outcome.language},
+    json["losses"] = {{"language", times.outcome.language.value_or(0)},
                       {"contrast", times.outcome.contrast},
                       {"memory", times.outcome.consistency},
                       {"total", times.outcome.total}};

@@ -25,16 +25,21 @@ struct EvaluateFlags {
 nlohmann::json to_json(const StreamEvaluation& result, const std::vector<CaptionSample>& samples) {
   nlohmann::json json = {{"loss", result.loss}, {"perplexity", result.perplexity}, {"tokens", result.tokens}};
   if (result.cosine) json["cosine"] = *result.cosine;
-  for (const auto& [image, caption, reference] : samples) {
-    json["captions"].push_back({{"image", image}, {"caption", caption}, {"reference", reference}});
+  for (const CaptionSample& sample : samples) {
+    json["captions"].push_back(
+        {{"image", sample.image}, {"caption", sample.caption}, {"reference", sample.references.front()}});
   }
+  if (!samples.empty()) json["cider"] = value_or_throw(cider_of(samples));
   return json;
 }
 
 void print(const std::string& name, const StreamEvaluation& result, const std::vector<CaptionSample>& samples) {
   fmt::print("{}: loss {:.4f}, perplexity {:.2f}{} over {} tokens\n", name, result.loss, result.perplexity,
              result.cosine ? fmt::format(", cosine {:.3f}", *result.cosine) : "", result.tokens);
-  for (const auto& [image, caption, reference] : samples) fmt::print("  {}: {}  [{}]\n", image, caption, reference);
+  for (const CaptionSample& sample : samples) {
+    fmt::print("  {}: {}  [{}]\n", sample.image, sample.caption, sample.references.front());
+  }
+  if (!samples.empty()) fmt::print("  CIDEr of these {}: {:.3f}\n", samples.size(), value_or_throw(cider_of(samples)));
   std::fflush(stdout);
 }
 
@@ -76,7 +81,7 @@ void register_evaluate(CLI::App& app) {
   command->add_option("--checkpoint", flags->checkpoint, "A run's folder (its newest checkpoint) or one checkpoint")
       ->required();
   command->add_option("--batches", flags->batches, "At most so many batches a stream (0: all)")->capture_default_str();
-  command->add_option("--captions", flags->caption_samples, "Photos to caption, greedily")->capture_default_str();
+  command->add_option("--captions", flags->caption_samples, "Photos to caption, greedily, with their CIDEr")->capture_default_str();
   command->add_flag("--json", flags->json, "Print the result as JSON");
   command->footer(
       "Always against the full vocabulary. Beside it: a uniform guess has the vocabulary's size as its perplexity.\n"

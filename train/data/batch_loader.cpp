@@ -234,6 +234,14 @@ const std::string& BatchLoader::image_name(std::uint32_t stream, std::int64_t im
   return state_->streams[stream].image_name(image);
 }
 
+std::int64_t BatchLoader::images(std::uint32_t stream) const {
+  return state_->streams[stream].images();
+}
+
+std::vector<std::span<const std::uint16_t>> BatchLoader::captions(std::uint32_t stream, std::int64_t image) const {
+  return state_->streams[stream].captions(image);
+}
+
 std::uint64_t BatchLoader::epoch_tokens(std::uint32_t stream) const {
   return state_->streams[stream].plan(state_->settings.seed, 0, true).target_tokens();
 }

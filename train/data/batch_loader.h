@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,9 @@ class BatchLoader {
   [[nodiscard]] Result<Batch> stream_batch(std::uint32_t stream, std::uint64_t index) const;
   // The name of the photo that Batch::images numbers.
   [[nodiscard]] const std::string& image_name(std::uint32_t stream, std::int64_t image) const;
+  // Photos of a caption stream, and all captions of one: tokens without end-of-text, valid as long as the loader.
+  [[nodiscard]] std::int64_t images(std::uint32_t stream) const;
+  [[nodiscard]] std::vector<std::span<const std::uint16_t>> captions(std::uint32_t stream, std::int64_t image) const;
 
   // The position after the last batch that next() returned, as JSON.
   [[nodiscard]] std::string position() const;

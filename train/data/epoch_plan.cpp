@@ -131,6 +131,15 @@ Result<void> Stream::list_documents(bool held_out) {
   return {};
 }
 
+std::vector<std::span<const std::uint16_t>> Stream::captions(std::int64_t image) const {
+  const auto& [name, shard, group] = images_[static_cast<std::size_t>(image)];
+  std::vector<std::span<const std::uint16_t>> captions;
+  for (std::uint64_t i = shard->groups()[group]; i < shard->groups()[group + 1]; ++i) {
+    captions.push_back(shard->sequence(i));
+  }
+  return captions;
+}
+
 EpochPlan Stream::plan(std::uint64_t seed, std::uint64_t epoch, bool shuffled) const {
   Fingerprint mix;
   mix.add_number(seed);

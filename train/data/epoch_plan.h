@@ -63,6 +63,9 @@ class Stream {
   [[nodiscard]] const std::string& image_name(std::int64_t image) const {
     return *images_[static_cast<std::size_t>(image)].name;
   }
+  [[nodiscard]] std::int64_t images() const { return static_cast<std::int64_t>(images_.size()); }
+  // All captions of an image, uncut.
+  [[nodiscard]] std::vector<std::span<const std::uint16_t>> captions(std::int64_t image) const;
   // Row of `image` in feature file `view`.
   [[nodiscard]] std::uint64_t feature_row(std::int64_t image, std::uint32_t view) const {
     return feature_rows_[static_cast<std::size_t>(image) * features_.size() + view];

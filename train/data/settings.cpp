@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint32_t kMaximumRows = 1u << 16;
 constexpr std::uint32_t kMaximumSegments = 64;
+constexpr std::uint32_t kMaximumSamples = 256;
 constexpr std::uint32_t kMaximumLength = 1u << 16;
 
 bool is_plain_name(std::string_view name) {
@@ -41,6 +42,16 @@ Result<void> check_stream(const StreamSettings& stream, const std::string& where
   }
   if (!std::isfinite(stream.weight) || stream.weight <= 0) {
     return fail(ErrorCode::kInvalidArgument, "{}.weight is {}, expected more than 0", where, stream.weight);
+  }
+  if (stream.samples > 0) {
+    if (stream.features.empty()) {
+      return fail(ErrorCode::kInvalidArgument, "{}.samples: a stream without features has no photos to caption", where);
+    }
+    // The others of a photo are a caption's baseline.
+    if (stream.samples == 1 || stream.samples > kMaximumSamples) {
+      return fail(ErrorCode::kInvalidArgument, "{}.samples is {}, expected 0 or 2 to {}", where, stream.samples,
+                  kMaximumSamples);
+    }
   }
   BITMAR_TRY_VOID(check_range(stream.rows, kMaximumRows, where, "rows"));
   BITMAR_TRY_VOID(check_range(stream.segments, kMaximumSegments, where, "segments"));
@@ -80,6 +91,12 @@ Result<void> DataSettings::validate() const {
   }
   if (bucket_batches == 0) return fail(ErrorCode::kInvalidArgument, "data.bucket_batches is 0, expected at least 1");
   BITMAR_TRY_VOID(check_streams(train, "data.train", sources));
+  for (const StreamSettings& stream : validation) {
+    if (stream.samples > 0) {
+      return fail(ErrorCode::kInvalidArgument, "data.validation '{}'.samples: only training draws captions",
+                  stream.name);
+    }
+  }
   return check_streams(validation, "data.validation", sources);
 }
 

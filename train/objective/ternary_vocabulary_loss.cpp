@@ -28,17 +28,19 @@ struct Gradients {
 class Pass {
  public:
   Pass(const torch::Tensor& hidden, const torch::Tensor& weight, const torch::Tensor& scale,
-       const torch::Tensor& targets, const std::optional<torch::Tensor>& offsets)
+       const torch::Tensor& targets, const std::optional<torch::Tensor>& token_weights,
+       const std::optional<torch::Tensor>& offsets)
       : tokens_(quantize_tokens(hidden)),
         matrix_(quantize_matrix(weight, scale)),
         wide_matrix_(matrix_.to(torch::kBFloat16)),
         scale_(std::max(scale.item<float>(), kMinimumTernaryScale)),
         targets_(values<std::int64_t>(targets)),
+        token_weights_(token_weights ? values<float>(*token_weights) : std::span<const float>{}),
         offsets_(offsets ? values<float>(*offsets) : std::span<const float>{}) {}
 
   [[nodiscard]] std::int64_t columns() const { return matrix_.size(0); }
 
-  // Softmax weights [count, C] of the tokens from `first` on, and their sums; adds up -log p(target).
+  // Softmax weights [count, C] of the tokens from `first` on, and their sums; adds up the losses, -log p(target) each.
   double softmax(std::int64_t first, std::int64_t count, const torch::Tensor& weights, std::vector<float>& sums,
                  std::int64_t chunk) const {
     double loss = 0;
@@ -63,7 +65,7 @@ class Pass {
         }
       });
     }
-    for (const double value : losses) loss += value;
+    for (std::size_t i = 0; i < losses.size(); ++i) loss += losses[i] * weight_of(static_cast<std::size_t>(first) + i);
     return loss;
   }
 
@@ -78,7 +80,7 @@ class Pass {
       const std::size_t token = static_cast<std::size_t>(first) + i;
       auto& place = flat[i * static_cast<std::size_t>(columns()) + static_cast<std::size_t>(targets_[token])];
       place = static_cast<float>(place) - sums[i];
-      factors[i] = 1.0f / sums[i];
+      factors[i] = weight_of(token) / sums[i];
     }
     weights.narrow(0, count, weights.size(0) - count).zero_();
     const torch::Tensor share = torch::tensor(factors).unsqueeze(1);  // [count, 1]
@@ -90,21 +92,27 @@ class Pass {
   }
 
  private:
+  [[nodiscard]] float weight_of(std::size_t token) const {
+    return token_weights_.empty() ? 1.0f : token_weights_[token];
+  }
+
   QuantizedTokens tokens_;
   torch::Tensor matrix_;       // int8 [C, d]
   torch::Tensor wide_matrix_;  // the same in BF16
   float scale_;
   std::span<const std::int64_t> targets_;
+  std::span<const float> token_weights_;
   std::span<const float> offsets_;
 };
 
 struct TernaryVocabularyLoss : torch::autograd::Function<TernaryVocabularyLoss> {
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& hidden, const torch::Tensor& weight,
                                const torch::Tensor& scale, const torch::Tensor& targets,
+                               const std::optional<torch::Tensor>& token_weights,
                                const std::optional<torch::Tensor>& offsets, std::int64_t chunk_tokens,
                                bool with_gradient) {
     const std::int64_t tokens = hidden.size(0);
-    const Pass pass(hidden, weight, scale, targets, offsets);
+    const Pass pass(hidden, weight, scale, targets, token_weights, offsets);
     const std::int64_t columns = std::max<std::int64_t>(1, pass.columns());
     const auto cached = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(kCachedLogits / columns)));
     const std::int64_t chunk = std::min(chunk_tokens, std::max(kFewestTokens, cached));
@@ -137,7 +145,7 @@ struct TernaryVocabularyLoss : torch::autograd::Function<TernaryVocabularyLoss> 
   static tensor_list backward(AutogradContext* context, tensor_list gradients) {
     const auto scaled = [&](const char* name) { return context->saved_data[name].toTensor() * gradients[0]; };
     return {scaled("hidden"), scaled("weight"), scaled("scale"), torch::Tensor(),
-            torch::Tensor(),  torch::Tensor(),  torch::Tensor()};
+            torch::Tensor(),  torch::Tensor(),  torch::Tensor(), torch::Tensor()};
   }
 };
 
@@ -151,9 +159,11 @@ torch::Tensor ternary_vocabulary_loss(const torch::Tensor& hidden, const torch::
   }
   TORCH_CHECK(hidden.size(0) > 0, "ternary_vocabulary_loss: no tokens");
   const bool with_gradient = torch::GradMode::is_enabled() && (hidden.requires_grad() || weight.requires_grad());
-  std::optional<torch::Tensor> offsets;
-  if (options.column_offsets.defined()) offsets = options.column_offsets.contiguous();
-  return TernaryVocabularyLoss::apply(hidden.contiguous(), weight.contiguous(), scale, targets.contiguous(), offsets,
+  const auto given = [](const torch::Tensor& tensor) {
+    return tensor.defined() ? std::optional(tensor.contiguous()) : std::nullopt;
+  };
+  return TernaryVocabularyLoss::apply(hidden.contiguous(), weight.contiguous(), scale, targets.contiguous(),
+                                      given(options.token_weights), given(options.column_offsets),
                                       options.chunk_tokens, with_gradient);
 }
 

@@ -19,6 +19,7 @@ struct Case {
   std::int64_t columns;
   std::int64_t chunk;
   bool offsets;
+  bool weights;
 };
 
 Outcome run(const Case& the_case, bool plain) {
@@ -29,15 +30,17 @@ Outcome run(const Case& the_case, bool plain) {
   const auto scale = torch::full({1}, 0.07).requires_grad_();
   const auto targets = torch::randint(0, the_case.columns, {the_case.tokens}, torch::kLong);
   const auto offsets = the_case.offsets ? torch::randn({the_case.columns}) : torch::Tensor();
+  const auto weights = the_case.weights ? torch::randn({the_case.tokens}) : torch::Tensor();
   torch::Tensor loss;
   if (plain) {
     auto logits = torch::matmul(fake_quantize_activations(hidden).to(torch::kDouble),
                                 fake_quantize_ternary(weight, scale).to(torch::kDouble).t());
     if (offsets.defined()) logits = logits + offsets;
-    loss = torch::cross_entropy_loss(logits, targets);
+    loss = torch::cross_entropy_loss(logits, targets, {}, at::Reduction::None);
+    loss = (weights.defined() ? weights * loss : loss).mean();
   } else {
     loss = ternary_vocabulary_loss(hidden, weight, scale, targets,
-                                   {.column_offsets = offsets, .chunk_tokens = the_case.chunk},
+                                   {.token_weights = weights, .column_offsets = offsets, .chunk_tokens = the_case.chunk},
                                    GradientProducts::kBFloat16);
   }
   (3.0 * loss).backward();  // the gradient that arrives from above is not 1
@@ -62,8 +65,9 @@ TEST_P(TernaryVocabularyLossTest, EqualsThePlainComputation) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, TernaryVocabularyLossTest,
-                         ::testing::Values(Case{1, 503, 256, false}, Case{7, 503, 1, true}, Case{65, 130, 64, false},
-                                           Case{700, 997, 33, true}, Case{40, 50257, 16, false}));
+                         ::testing::Values(Case{1, 503, 256, false, false}, Case{7, 503, 1, true, true},
+                                           Case{65, 130, 64, false, true}, Case{700, 997, 33, true, false},
+                                           Case{40, 50257, 16, false, true}));
 
 TEST(TernaryVocabularyLoss, ComputesNoGradientsWhereNoneAreWanted) {
   const torch::NoGradGuard no_grad;

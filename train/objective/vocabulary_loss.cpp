@@ -13,8 +13,9 @@ using torch::autograd::tensor_list;
 // at hand, and the backward pass only scales them.
 struct VocabularyLoss : torch::autograd::Function<VocabularyLoss> {
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& hidden, const torch::Tensor& weight,
-                               const torch::Tensor& targets, const std::optional<torch::Tensor>& column_offsets,
-                               std::int64_t chunk_tokens, bool with_gradient) {
+                               const torch::Tensor& targets, const std::optional<torch::Tensor>& token_weights,
+                               const std::optional<torch::Tensor>& column_offsets, std::int64_t chunk_tokens,
+                               bool with_gradient) {
     const std::int64_t tokens = hidden.size(0);
     const auto transposed = weight.t();
     auto logits_buffer = torch::empty({std::min(tokens, chunk_tokens), weight.size(0)}, weight.options());
@@ -38,9 +39,12 @@ struct VocabularyLoss : torch::autograd::Function<VocabularyLoss> {
       // The largest probability is 1 / sum(exp(z - max)): from it the log of the partition, without another pass of
       // exp.
       const auto log_partition = maximum - logits.amax(1).log();
-      loss += (log_partition - target_logit).sum(torch::kFloat64);
+      auto losses = log_partition - target_logit;
+      if (token_weights) losses.mul_(token_weights->narrow(0, first, count));
+      loss += losses.sum(torch::kFloat64);
       if (!with_gradient) continue;
       logits.scatter_add_(1, target, torch::full_like(target_logit, -1.0).unsqueeze(1));
+      if (token_weights) logits.mul_(token_weights->narrow(0, first, count).unsqueeze(1));
       auto x_gradient = hidden_gradient.narrow(0, first, count);
       torch::mm_out(x_gradient, logits, weight);
       weight_gradient.addmm_(logits.t(), x);
@@ -59,6 +63,7 @@ struct VocabularyLoss : torch::autograd::Function<VocabularyLoss> {
             torch::Tensor(),
             torch::Tensor(),
             torch::Tensor(),
+            torch::Tensor(),
             torch::Tensor()};
   }
 };
@@ -69,10 +74,12 @@ torch::Tensor vocabulary_loss(const torch::Tensor& hidden, const torch::Tensor& 
                               const VocabularyLossOptions& options) {
   TORCH_CHECK(hidden.size(0) > 0, "vocabulary_loss: no tokens");
   const bool with_gradient = torch::GradMode::is_enabled() && (hidden.requires_grad() || weight.requires_grad());
-  std::optional<torch::Tensor> offsets;
-  if (options.column_offsets.defined()) offsets = options.column_offsets;
+  const auto given = [](const torch::Tensor& tensor) {
+    return tensor.defined() ? std::optional(tensor) : std::nullopt;
+  };
   return VocabularyLoss::apply(hidden.to(torch::kFloat32).contiguous(), weight.to(torch::kFloat32).contiguous(),
-                               targets, offsets, options.chunk_tokens, with_gradient);
+                               targets, given(options.token_weights), given(options.column_offsets),
+                               options.chunk_tokens, with_gradient);
 }
 
 }  // namespace bitmar

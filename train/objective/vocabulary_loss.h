@@ -12,12 +12,13 @@
 namespace bitmar {
 
 struct VocabularyLossOptions {
+  torch::Tensor token_weights = {};   // float [n], each token's share of the loss; may be undefined: 1
   torch::Tensor column_offsets = {};  // [C], added to every token's logits: log importance weights; may be undefined
   std::int64_t chunk_tokens = 256;    // logits held at once: chunk_tokens x C floats
 };
 
 // hidden [n, d] and weight [C, d] as the head multiplies them (quantized), targets int64 [n], rows of weight.
-// -> the mean of -log softmax(hidden weight^T + offsets)[target], a scalar; n > 0. FP32 whatever autocast says.
+// -> the mean of -log softmax(hidden weight^T + offsets)[target], each times its token's weight, a scalar; n > 0. FP32 whatever autocast says.
 [[nodiscard]] torch::Tensor vocabulary_loss(const torch::Tensor& hidden, const torch::Tensor& weight,
                                             const torch::Tensor& targets, const VocabularyLossOptions& options);
 

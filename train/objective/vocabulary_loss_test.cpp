@@ -11,6 +11,7 @@ struct Case {
   std::int64_t tokens;
   std::int64_t chunk;
   bool offsets;
+  bool weights;
 };
 
 class VocabularyLossTest : public ::testing::TestWithParam<Case> {};
@@ -18,22 +19,25 @@ class VocabularyLossTest : public ::testing::TestWithParam<Case> {};
 // Loss and gradients equal torch's cross-entropy on all logits at once.
 TEST_P(VocabularyLossTest, EqualsThePlainComputation) {
   torch::manual_seed(1);
-  const auto [tokens, chunk, with_offsets] = GetParam();
+  const auto [tokens, chunk, with_offsets, with_weights] = GetParam();
   const std::int64_t vocabulary = 503;
   const std::int64_t width = 24;
   const auto hidden = torch::randn({tokens, width}).requires_grad_();
   const auto weight = (torch::randn({vocabulary, width}) * 0.5).requires_grad_();
   const auto targets = torch::randint(0, vocabulary, {tokens}, torch::kLong);
   const auto offsets = with_offsets ? torch::randn({vocabulary}) : torch::Tensor();
+  const auto weights = with_weights ? torch::randn({tokens}) : torch::Tensor();
 
-  const auto loss = vocabulary_loss(hidden, weight, targets, {.column_offsets = offsets, .chunk_tokens = chunk});
+  const auto loss = vocabulary_loss(
+      hidden, weight, targets, {.token_weights = weights, .column_offsets = offsets, .chunk_tokens = chunk});
   (3.0 * loss).backward();  // the gradient that arrives from above is not 1
 
   const auto plain_hidden = hidden.detach().to(torch::kFloat64).requires_grad_();
   const auto plain_weight = weight.detach().to(torch::kFloat64).requires_grad_();
   auto logits = torch::matmul(plain_hidden, plain_weight.t());
   if (with_offsets) logits = logits + offsets;
-  const auto plain = torch::cross_entropy_loss(logits, targets);
+  const auto losses = torch::cross_entropy_loss(logits, targets, {}, at::Reduction::None);
+  const auto plain = (with_weights ? weights * losses : losses).mean();
   (3.0 * plain).backward();
 
   const double unit = 0x1p-23;
@@ -49,8 +53,8 @@ TEST_P(VocabularyLossTest, EqualsThePlainComputation) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Chunks, VocabularyLossTest,
-                         ::testing::Values(Case{1, 256, false}, Case{7, 1, false}, Case{64, 64, true},
-                                           Case{65, 64, false}, Case{200, 33, true}));
+                         ::testing::Values(Case{1, 256, false, false}, Case{7, 1, false, true}, Case{64, 64, true, false},
+                                           Case{65, 64, false, true}, Case{200, 33, true, true}));
 
 TEST(VocabularyLoss, ComputesNoGradientsWhereNoneAreWanted) {
   const torch::NoGradGuard no_grad;

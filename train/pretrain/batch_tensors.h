@@ -3,10 +3,19 @@
 
 #include <torch/torch.h>
 
+#include <cstdint>
+#include <optional>
+
 #include "data/batch_loader.h"
 #include "nn/bitmar_model.h"
 
 namespace bitmar {
+
+// Captions that the model drew itself: what they are worth.
+struct Practice {
+  torch::Tensor weights;  // float [n], of the targets' losses: the advantage of the caption that a target stands in
+  double reward = 0;      // CIDEr-D, the mean over the drawn captions
+};
 
 // T here is the loader's longest segment less one: token t is an input, token t + 1 its target.
 struct BatchTensors {
@@ -15,6 +24,7 @@ struct BatchTensors {
   torch::Tensor places;    // int64 [n], those positions in the flattened [rows * segments * T]
   torch::Tensor identity;  // int64 [rows], the images' numbers
   std::uint32_t stream = 0;  // the batch's
+  std::optional<Practice> practice;  // with it, `identity` says nothing: several rows stand for one photo
 };
 
 [[nodiscard]] BatchTensors batch_tensors(const Batch& batch, torch::Device device);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,8 +30,8 @@ struct StreamEvaluation {
 
 struct CaptionSample {
   std::string image;
-  std::string caption;    // greedy
-  std::string reference;  // one of the photo's own
+  std::string caption;                  // greedy
+  std::vector<std::string> references;  // the photo's own, at least one
 };
 
 // Greedy captions of the first `count` different photos of a stream with photos.
@@ -38,9 +39,8 @@ struct CaptionSample {
                                                                  std::uint32_t stream, std::uint32_t count,
                                                                  const Tokenizer& tokenizer);
 
-// Greedy decoding of one sequence a row from end-of-text, by recomputation. features [rows, N, F], or undefined.
-// -> the tokens of each row up to end-of-text, at most `limit`.
-[[nodiscard]] std::vector<std::vector<TokenId>> greedy(BitmarModel& model, const torch::Tensor& features,
-                                                       std::int64_t rows, std::int64_t limit, TokenId end_of_text);
+// CIDEr-D of the samples, over these photos alone: comparable between evaluations of the same photos, and only nearly
+// with `bitmar eval captions`, whose model file decodes by beam search.
+[[nodiscard]] Result<double> cider_of(std::span<const CaptionSample> samples);
 
 }  // namespace bitmar

@@ -58,17 +58,21 @@ Learner::Learner(const PretrainSettings& settings, torch::Device device, const s
 torch::Tensor Learner::language_loss(const torch::Tensor& hidden, const BatchTensors& batch) {
   const auto real = hidden.reshape({-1, hidden.size(-1)}).index_select(0, batch.places).to(torch::kFloat32);
   const std::int64_t chunk = settings_.objective.chunk_tokens;
+  const torch::Tensor weights = batch.practice ? batch.practice->weights : torch::Tensor();
   BitLinear& head = model_->output();
   if (!sampler_) {
     return ternary_vocabulary_loss(real, head->weight, head->scale, batch.targets,
-                                   {.column_offsets = {}, .chunk_tokens = chunk}, head->gradient_products);
+                                   {.token_weights = weights, .column_offsets = {}, .chunk_tokens = chunk},
+                                   head->gradient_products);
   }
   Random random(batch_seed());
   const SampledColumns columns = sampler_->draw(batch.targets.cpu(), random);
   head_rows_ = columns.rows.to(device_);
   head_values_ = head->weight.detach().index_select(0, head_rows_).requires_grad_();
   return ternary_vocabulary_loss(real, head_values_, head->scale, columns.targets.to(device_),
-                                 {.column_offsets = columns.log_weights.to(device_), .chunk_tokens = chunk},
+                                 {.token_weights = weights,
+                                  .column_offsets = columns.log_weights.to(device_),
+                                  .chunk_tokens = chunk},
                                  head->gradient_products);
 }
 
@@ -93,8 +97,8 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
   }
   sums_.seconds.forward += lap_seconds(watch);
   const auto language = language_loss(output.hidden, batch);
-  total = language;
-  if (output.vision.defined()) {
+  total = batch.practice ? objective.reward * language : language;
+  if (output.vision.defined() && !batch.practice) {
     const auto texts = masked_mean(output.states.select(1, 0).to(torch::kFloat32), batch.input.mask.select(1, 0));
     const auto pairs = contrast_->forward(texts, output.vision.to(torch::kFloat32).mean(1), batch.identity);
     total = total + objective.contrast * contrast_factor * pairs.loss;
@@ -109,11 +113,18 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
     next_slots_ = next_slots_.defined() ? next_slots_ + slots : slots;
     next_usage_ = next_usage_.defined() ? next_usage_ + output.memory.next_usage : output.memory.next_usage;
   }
-  const auto loss = language.item<double>();
-  sums_.language += loss;
   if (sums_.streams.size() <= batch.stream) sums_.streams.resize(batch.stream + 1);
-  sums_.streams[batch.stream].language += loss;
-  ++sums_.streams[batch.stream].batches;
+  StreamLoss& stream = sums_.streams[batch.stream];
+  if (batch.practice) {
+    reward_sum_ += batch.practice->reward;
+    stream.reward += batch.practice->reward;
+    ++practice_batches_;
+  } else {
+    const auto loss = language.item<double>();
+    language_sum_ += loss;
+    stream.language += loss;
+  }
+  ++stream.batches;
   sums_.total += total.item<double>();
   sums_.tokens += batch.targets.size(0);
   ++batches_;
@@ -155,7 +166,8 @@ void Learner::exchange(Communicator& communicator) {
     next_usage_ = memory.narrow(0, next_slots_.numel(), next_usage_.numel()).to(device_);
   }
 
-  std::vector<double> sums = {sums_.language,
+  std::vector<double> sums = {language_sum_,
+                              reward_sum_,
                               sums_.contrast,
                               sums_.consistency,
                               sums_.total,
@@ -163,25 +175,28 @@ void Learner::exchange(Communicator& communicator) {
                               cosine_sum_,
                               static_cast<double>(sums_.tokens),
                               static_cast<double>(batches_),
-                              static_cast<double>(paired_batches_)};
+                              static_cast<double>(paired_batches_),
+                              static_cast<double>(practice_batches_)};
   const std::size_t first_stream = sums.size();
   sums_.streams.resize(settings_.data.train.size());
   for (const StreamLoss& stream : sums_.streams) {
-    sums.insert(sums.end(), {stream.language, static_cast<double>(stream.batches)});
+    sums.insert(sums.end(), {stream.language, stream.reward, static_cast<double>(stream.batches)});
   }
   communicator.sum(std::span<double>(sums));
-  sums_.language = sums[0];
-  sums_.contrast = sums[1];
-  sums_.consistency = sums[2];
-  sums_.total = sums[3];
-  sums_.flops = sums[4];
-  cosine_sum_ = sums[5];
-  sums_.tokens = static_cast<std::int64_t>(sums[6]);
-  batches_ = static_cast<std::uint32_t>(sums[7]);
-  paired_batches_ = static_cast<std::uint32_t>(sums[8]);
+  language_sum_ = sums[0];
+  reward_sum_ = sums[1];
+  sums_.contrast = sums[2];
+  sums_.consistency = sums[3];
+  sums_.total = sums[4];
+  sums_.flops = sums[5];
+  cosine_sum_ = sums[6];
+  sums_.tokens = static_cast<std::int64_t>(sums[7]);
+  batches_ = static_cast<std::uint32_t>(sums[8]);
+  paired_batches_ = static_cast<std::uint32_t>(sums[9]);
+  practice_batches_ = static_cast<std::uint32_t>(sums[10]);
   for (std::size_t i = 0; i < sums_.streams.size(); ++i) {
-    const double* const sum = &sums[first_stream + 2 * i];
-    sums_.streams[i] = {sum[0], static_cast<std::uint32_t>(sum[1])};
+    const auto sum = std::span(sums).subspan(first_stream + 3 * i, 3);
+    sums_.streams[i] = {sum[0], sum[1], static_cast<std::uint32_t>(sum[2])};
   }
 }
 
@@ -206,19 +221,22 @@ StepOutcome Learner::apply(double learning_rate) {
   }
   optimizer_.zero_gradients();
   const double batches = batches_;
-  outcome.language /= batches;
+  if (batches_ > practice_batches_) outcome.language = language_sum_ / (batches_ - practice_batches_);
+  if (practice_batches_ > 0) outcome.reward = reward_sum_ / practice_batches_;
   outcome.total /= batches;
   outcome.consistency /= batches;
   for (StreamLoss& stream : outcome.streams) {
-    if (stream.batches > 0) stream.language /= stream.batches;
+    if (stream.batches == 0) continue;
+    stream.language /= stream.batches;
+    stream.reward /= stream.batches;
   }
   if (paired_batches_ > 0) {
     outcome.contrast /= paired_batches_;
     outcome.cosine = cosine_sum_ / paired_batches_;
   }
   sums_ = {};
-  batches_ = paired_batches_ = 0;
-  cosine_sum_ = 0;
+  batches_ = paired_batches_ = practice_batches_ = 0;
+  language_sum_ = reward_sum_ = cosine_sum_ = 0;
   next_slots_.reset();
   next_usage_.reset();
   outcome.seconds.optimizer = lap_seconds(watch);

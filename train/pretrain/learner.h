@@ -33,15 +33,18 @@ struct PhaseSeconds {
   double optimizer = 0;  // clipping, update, memory
 };
 
-// The average L_LM over a stream's batches of a step.
+// Averages over a stream's batches of a step.
 struct StreamLoss {
-  double language = 0;
+  double language = 0;  // L_LM; 0 where the model drew its captions itself
+  double reward = 0;    // of such captions
   std::uint32_t batches = 0;  // 0: the step had none of this stream
 };
 
-// Averages over a step's batches; contrast and cosine over those with photos.
+// Averages over a step's batches; contrast and cosine over those with photos, language and reward over those without or
+// with captions of the model's own.
 struct StepOutcome {
-  double language = 0;     // L_LM
+  std::optional<double> language;  // L_LM
+  std::optional<double> reward;
   double contrast = 0;     // L_NCE
   double consistency = 0;  // L_mem
   double total = 0;        // what the gradient is of
@@ -62,6 +65,8 @@ class Learner {
   // Forward and backward of one of the step's batches; contrast_factor multiplies lambda_x. What it draws at random
   // depends on the seed and on the batch's number since the run began.
   void accumulate(const BatchTensors& batch, double contrast_factor);
+  // Of the next batch: what is drawn at random for it, on whichever process.
+  [[nodiscard]] std::uint64_t batch_seed() const { return settings_.train.seed * 0x9E3779B97F4A7C15u + draws_; }
   // In place of accumulate(), for a batch of the step that another process computes.
   void pass_over() { ++draws_; }
   // After the step's batches: adds up what the processes accumulated, so that all of them apply the same step.
@@ -87,8 +92,6 @@ class Learner {
   torch::Tensor language_loss(const torch::Tensor& hidden, const BatchTensors& batch);
   void collect_head_rows();
   void commit_memory();
-  // Of the batch under way: what it draws at random, on whichever process.
-  [[nodiscard]] std::uint64_t batch_seed() const { return settings_.train.seed * 0x9E3779B97F4A7C15u + draws_; }
 
   PretrainSettings settings_;
   torch::Device device_;
@@ -100,9 +103,9 @@ class Learner {
 
   // Of the step under way.
   std::uint64_t draws_ = 0;  // batches since the run began, other processes' included
-  std::uint32_t batches_ = 0, paired_batches_ = 0;
+  std::uint32_t batches_ = 0, paired_batches_ = 0, practice_batches_ = 0;
   StepOutcome sums_;
-  double cosine_sum_ = 0;
+  double language_sum_ = 0, reward_sum_ = 0, cosine_sum_ = 0;
   torch::Tensor next_slots_, next_usage_;  // sums over the batches
   torch::Tensor head_rows_, head_values_;  // the batch's sampled columns and the leaf that stands for them
 };

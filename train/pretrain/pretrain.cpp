@@ -18,11 +18,12 @@
 #include "log/progress.h"
 #include "log/run_log.h"
 #include "parallel/step_share.h"
+#include "pretrain/caption_practice.h"
 #include "pretrain/diagnostics.h"
-#include "pretrain/evaluation.h"
 #include "pretrain/learner.h"
 #include "pretrain/replicas.h"
 #include "pretrain/run_parts.h"
+#include "pretrain/validation.h"
 #include "text/tokenizer.h"
 
 namespace bitmar {
@@ -60,7 +61,6 @@ class Run {
   void diagnose(const BatchTensors& batch);
   void finish_step(const StepOutcome& outcome);
   void log_step(const StepOutcome& outcome);
-  Result<void> evaluate();
   Result<void> save();
   void obey_controller();
   void advise();
@@ -77,6 +77,7 @@ class Run {
   CheckpointStore store_;
   Tokenizer tokenizer_;
   std::unique_ptr<BatchLoader> loader_, validation_;
+  std::optional<CaptionPractice> practice_;
   std::unique_ptr<RunLog> log_;
   std::unique_ptr<Progress> progress_;
   std::uint64_t done_ = 0;          // steps
@@ -96,6 +97,7 @@ void Run::say(const std::string& message) {
 Result<void> Run::open_data() {
   BITMAR_TRY(share_, StepShare::of(group_.rank(), group_.size(), settings_.train.accumulation));
   BITMAR_TRY(loader_, BatchLoader::open(settings_.data, settings_.data.train, false));
+  BITMAR_TRY(practice_, CaptionPractice::open(settings_.data, *loader_, tokenizer_));
   if (!group_.leads()) {
     loader_->read_features_of(share_);  // rank 0 needs all for its diagnostics
   } else if (!settings_.data.validation.empty()) {
@@ -235,12 +237,15 @@ Result<StepOutcome> Run::step() {
   BatchTensors shown;  // by the diagnostics: the step's last batch with photos, else its last
   for (std::uint32_t part = 0; part < settings_.train.accumulation; ++part) {
     BITMAR_TRY(const Batch batch, loader_->next());
-    const bool own = share_.owns(part);
-    if (!own) learner_.pass_over();
-    if (!own && !diagnosed) continue;
-    BatchTensors tensors = batch_tensors(batch, device_);
-    if (own) learner_.accumulate(tensors, controller_.contrast_factor());
-    if (tensors.input.features.defined() || !shown.input.features.defined()) shown = std::move(tensors);
+    if (diagnosed && (batch.feature_tokens > 0 || !shown.input.features.defined())) {
+      shown = batch_tensors(batch, device_);
+    }
+    if (share_.owns(part)) {
+      learner_.accumulate(practice_->tensors(batch, learner_.model(), learner_.batch_seed(), device_),
+                          controller_.contrast_factor());
+    } else {
+      learner_.pass_over();
+    }
   }
   learner_.exchange(group_);
   if (diagnosed) diagnose(shown);
@@ -273,10 +278,13 @@ void Run::finish_step(const StepOutcome& outcome) {
 void Run::log_step(const StepOutcome& outcome) {
   if (due(settings_.train.log_every)) {
     log_->scalar("loss/total", outcome.total);
-    log_->scalar("loss/language", outcome.language);
+    if (outcome.language) log_->scalar("loss/language", *outcome.language);
     for (std::size_t i = 0; i < outcome.streams.size(); ++i) {
       const StreamLoss& stream = outcome.streams[i];
-      if (stream.batches > 0) log_->scalar("stream/" + settings_.data.train[i].name + "/loss", stream.language);
+      if (stream.batches == 0) continue;
+      const StreamSettings& named = settings_.data.train[i];
+      log_->scalar(fmt::format("stream/{}/{}", named.name, named.samples > 0 ? "reward" : "loss"),
+                   named.samples > 0 ? stream.reward : stream.language);
     }
     if (outcome.cosine) {
       log_->scalar("loss/contrast", outcome.contrast);
@@ -296,33 +304,11 @@ void Run::log_step(const StepOutcome& outcome) {
   if (!outcome.applied) say(fmt::format("step {}: the gradients are not finite; skipped", done_));
   if (progress_) {
     progress_->update(done_, tokens_ - first_tokens_,
-                      fmt::format("loss {:.3f} lm {:.3f}{}", outcome.total, outcome.language,
+                      fmt::format("loss {:.3f}{}{}{}", outcome.total,
+                                  outcome.language ? fmt::format(" lm {:.3f}", *outcome.language) : "",
+                                  outcome.reward ? fmt::format(" reward {:.3f}", *outcome.reward) : "",
                                   outcome.cosine ? fmt::format(" cos {:.3f}", *outcome.cosine) : ""));
   }
-}
-
-Result<void> Run::evaluate() {
-  const auto& train = settings_.train;
-  for (std::uint32_t stream = 0; stream < settings_.data.validation.size(); ++stream) {
-    const std::string& name = settings_.data.validation[stream].name;
-    BITMAR_TRY(const StreamEvaluation result,
-               evaluate_stream(learner_.model(), *validation_, stream, train.evaluate_batches,
-                               settings_.objective.chunk_tokens));
-    log_->scalar("validation/" + name + "/loss", result.loss);
-    log_->scalar("validation/" + name + "/perplexity", result.perplexity);
-    if (result.cosine) log_->scalar("validation/" + name + "/cosine", *result.cosine);
-    say(fmt::format("step {}: {}: loss {:.4f}, perplexity {:.2f}{} over {} tokens", done_, name, result.loss,
-                    result.perplexity, result.cosine ? fmt::format(", cosine {:.3f}", *result.cosine) : "",
-                    result.tokens));
-    if (!result.cosine || train.caption_samples == 0) continue;
-    BITMAR_TRY(const auto samples,
-               caption_samples(learner_.model(), *validation_, stream, train.caption_samples, tokenizer_));
-    for (const auto& sample : samples) {
-      log_->text("captions/" + sample.image, fmt::format("{} (reference: {})", sample.caption, sample.reference));
-      say(fmt::format("  {}: {}  [{}]", sample.image, sample.caption, sample.reference));
-    }
-  }
-  return {};
 }
 
 Result<PretrainReport> Run::train() {
@@ -342,13 +328,16 @@ Result<PretrainReport> Run::train() {
     saved = false;
     if (done_ == train.steps) learner_.optimizer().apply_pending_decay();
     finish_step(outcome);
-    if (validation_ && due(train.evaluate_every)) BITMAR_TRY_VOID(evaluate());
+    if (validation_ && due(train.evaluate_every)) {
+      const auto tell = [&](const std::string& line) { say(fmt::format("step {}: {}", done_, line)); };
+      BITMAR_TRY_VOID(log_validation(learner_.model(), settings_, *validation_, tokenizer_, *log_, tell));
+    }
     if (log_) BITMAR_TRY_VOID(log_->commit(done_));
     if (due(train.checkpoint_every)) {
       BITMAR_TRY_VOID(save());
       saved = true;
     }
-    report.loss = outcome.language;
+    report.loss = outcome.language.value_or(report.loss);
     if (options_.stop_after && done_ >= *options_.stop_after) return report;
   }
   if (!saved) BITMAR_TRY_VOID(save());

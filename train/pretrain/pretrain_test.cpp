@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -56,8 +57,19 @@ class PretrainTest : public testing_data::DataTest {
     settings.train.diagnostics_every = 8;
     settings.train.evaluate_every = 12;
     settings.train.evaluate_batches = 2;
+    settings.train.caption_photos = 8;
     settings.train.checkpoint_every = 5;
     return settings;
+  }
+
+  // Photos that the model captions itself.
+  StreamSettings practice_stream() const {
+    StreamSettings practice = settings_.train[0];
+    practice.name = "practice";
+    practice.segments = 3;
+    practice.length = 12;
+    practice.samples = 3;
+    return practice;
   }
 
   // Every logged line without what depends on the clock.
@@ -75,13 +87,19 @@ class PretrainTest : public testing_data::DataTest {
 };
 
 TEST_F(PretrainTest, AResumedRunRepeatsTheUninterruptedOne) {
-  for (const std::uint64_t sampled_core : {std::uint64_t{0}, std::uint64_t{16}}) {
-    const std::string suffix = std::to_string(sampled_core);
+  struct Variant {
+    std::string suffix;
+    std::uint64_t sampled_core;
+    bool practice;
+  };
+  for (const auto& [suffix, sampled_core, practice] :
+       {Variant{"full", 0, false}, Variant{"sampled", 16, false}, Variant{"practice", 0, true}}) {
     auto whole = pretrain_settings("whole" + suffix);
     auto cut = pretrain_settings("cut" + suffix);
     for (auto* settings : {&whole, &cut}) {
       settings->objective.sampled_core = sampled_core;
       settings->objective.sampled_negatives = 32;
+      if (practice) settings->data.train.push_back(practice_stream());
     }
     const auto report = pretrain(whole, {});
     ASSERT_TRUE(report) << report.error().message;
@@ -97,6 +115,8 @@ TEST_F(PretrainTest, AResumedRunRepeatsTheUninterruptedOne) {
     const auto expected = log_of("whole" + suffix);
     ASSERT_EQ(expected.size(), 24u);
     EXPECT_EQ(log_of("cut" + suffix), expected);
+    const bool rewarded = std::ranges::any_of(expected, [](const auto& line) { return line.contains("stream/practice/reward"); });
+    EXPECT_EQ(rewarded, practice);
     const auto final_whole = CheckpointStore(whole.train.run + "/checkpoints", 0).load_latest(false);
     const auto final_cut = CheckpointStore(cut.train.run + "/checkpoints", 0).load_latest(false);
     ASSERT_TRUE(final_whole && final_cut);
@@ -146,6 +166,8 @@ TEST_F(PretrainTest, LearnsAndLogsWhatItPromises) {
   }
   EXPECT_TRUE(log[11].contains("validation/captions/perplexity"));
   EXPECT_TRUE(log[11].contains("validation/captions/cosine"));
+  EXPECT_TRUE(log[11].contains("validation/captions/cider"));
+  EXPECT_FALSE(log[11].contains("validation/words/cider"));
   EXPECT_TRUE(log[11].contains("validation/words/perplexity"));
   EXPECT_FALSE(log[11].contains("validation/words/cosine"));
   EXPECT_THAT(messages, ::testing::Contains(HasSubstr("perplexity")));

@@ -6,11 +6,13 @@ namespace {
 void read_objective_section(TomlReader table, ObjectiveSettings& settings) {
   table.read("contrast", settings.contrast);
   table.read("memory", settings.memory);
+  table.read("reward", settings.reward);
   table.read("chunk_tokens", settings.chunk_tokens);
   table.read("sampled_core", settings.sampled_core);
   table.read("sampled_negatives", settings.sampled_negatives);
   if (settings.contrast < 0) table.fail_at("contrast", "expected a number >= 0");
   if (settings.memory < 0) table.fail_at("memory", "expected a number >= 0");
+  if (settings.reward < 0) table.fail_at("reward", "expected a number >= 0");
   if (settings.chunk_tokens == 0) table.fail_at("chunk_tokens", "expected a number > 0");
 }
 
@@ -33,6 +35,7 @@ void read_train_section(TomlReader table, TrainSettings& settings) {
   table.read("evaluate_every", settings.evaluate_every);
   table.read("evaluate_batches", settings.evaluate_batches);
   table.read("caption_samples", settings.caption_samples);
+  table.read("caption_photos", settings.caption_photos);
   table.read("checkpoint_every", settings.checkpoint_every);
   table.read("keep_checkpoints", settings.keep_checkpoints);
   if (settings.steps == 0) table.fail_at("steps", "expected a number > 0");

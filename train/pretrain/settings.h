@@ -15,10 +15,12 @@
 
 namespace bitmar {
 
-// [objective]: L = L_LM + contrast * L_NCE + memory * L_mem.
+// [objective]: L = L_LM + contrast * L_NCE + memory * L_mem; for captions that the model drew, reward * L_reward in
+// place of the first two.
 struct ObjectiveSettings {
   double contrast = 1.5;
   double memory = 0.1;
+  double reward = 1.0;
   std::uint32_t chunk_tokens = 256;
   // The sampled vocabulary: the corpus' most frequent tokens, the step's targets and random others. 0: the full one.
   std::uint64_t sampled_core = 0;
@@ -47,7 +49,8 @@ struct TrainSettings {
   std::uint64_t diagnostics_every = 500;
   std::uint64_t evaluate_every = 500;
   std::uint64_t evaluate_batches = 16;  // per validation stream; 0: all
-  std::uint32_t caption_samples = 4;
+  std::uint32_t caption_samples = 4;    // shown per validation stream with photos
+  std::uint32_t caption_photos = 0;     // captioned greedily there for a CIDEr; 0: none
   std::uint64_t checkpoint_every = 500;
   std::uint32_t keep_checkpoints = 2;
 };

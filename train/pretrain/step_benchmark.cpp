@@ -52,6 +52,8 @@ Result<std::unique_ptr<StepBenchmark>> StepBenchmark::open(const PretrainSetting
     benchmark->synthetic_ = synthetic_batch(*synthetic, settings.model, settings.train.seed);
   } else {
     BITMAR_TRY(benchmark->loader_, BatchLoader::open(settings.data, settings.data.train, false));
+    BITMAR_TRY(const Tokenizer tokenizer, Tokenizer::from_merges_file(settings.data.merges));
+    BITMAR_TRY(benchmark->practice_, CaptionPractice::open(settings.data, *benchmark->loader_, tokenizer));
   }
   return benchmark;
 }
@@ -66,7 +68,9 @@ Result<StepTimes> StepBenchmark::step() {
     if (!synthetic_) {
       BITMAR_TRY(loaded, loader_->next());
     }
-    const BatchTensors tensors = batch_tensors(synthetic_ ? *synthetic_ : loaded, device_);
+    const BatchTensors tensors =
+        synthetic_ ? batch_tensors(*synthetic_, device_)
+                   : practice_->tensors(loaded, learner_.model(), learner_.batch_seed(), device_);
     times.data += watch.lap() * 1e-6;
     learner_.accumulate(tensors, 1.0);
   }

@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "data/batch_loader.h"
+#include "pretrain/caption_practice.h"
 #include "pretrain/learner.h"
 #include "pretrain/settings.h"
 
@@ -55,6 +56,7 @@ class StepBenchmark {
   torch::Device device_;
   Learner learner_;
   std::unique_ptr<BatchLoader> loader_;
+  std::optional<CaptionPractice> practice_;  // with the loader
   std::optional<Batch> synthetic_;
   std::uint64_t done_ = 0;
 };

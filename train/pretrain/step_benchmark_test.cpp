@@ -89,7 +89,7 @@ TEST(StepBenchmark, RecordsWhatTheNextStepComputes) {
   const auto logits =
       model->output()->forward(hidden.index_select(0, file.tensor("batch.places").value()));
   const auto loss = torch::cross_entropy_loss(logits, file.tensor("batch.targets").value());
-  EXPECT_NEAR(loss.item<double>(), times->outcome.language, 1e-5);
+  EXPECT_NEAR(loss.item<double>(), times->outcome.language.value(), 1e-5);
   EXPECT_NEAR(output.memory.consistency.item<double>(), times->outcome.consistency, 1e-5);
 }
 

@@ -1,4 +1,4 @@
-#include "eval/captions/ptb_tokenizer.h"
+#include "eval/metrics/ptb_tokenizer.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>

@@ -1,4 +1,4 @@
-#include "eval/captions/caption_metrics.h"
+#include "eval/metrics/caption_metrics.h"
 
 #include <gtest/gtest.h>
 

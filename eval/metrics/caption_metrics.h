@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/captions/ptb_tokenizer.h"
+#include "eval/metrics/ptb_tokenizer.h"
 
 namespace bitmar {
 
