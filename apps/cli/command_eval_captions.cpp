@@ -140,7 +140,7 @@ void add_eval_captions_command(CLI::App& eval, CommandAction& action) {
   captions->add_option("--references", options->references, "the reference captions");
   captions
       ->add_option("--format", options->format,
-                   "of the references: flickr-token, tsv, coco, cc3m, localized-narratives or jsonl")
+                   "of the references: flickr-token, tsv, coco, cc3m, localized-narratives, jsonl or easy-vqa")
       ->capture_default_str();
   captions->add_option("--images", options->image_folder, "the folder of the photos");
   captions->add_option("--features", options->features, "a .npy of features (bitmar features) instead of photos");

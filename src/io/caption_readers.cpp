@@ -107,6 +107,7 @@ Parsed parse_line(std::string_view line, CaptionFormat format, std::uint64_t num
     case CaptionFormat::kJsonLines:
       return parse_json_record(line, "image", fmt::format("line-{}", number));
     case CaptionFormat::kCoco:
+    case CaptionFormat::kEasyVqa:
       break;
   }
   return std::unexpected("not a line format");
@@ -166,29 +167,50 @@ Result<std::vector<CaptionGroup>> read_coco(std::string_view text, const std::st
   return groups.take();
 }
 
+Result<std::vector<CaptionGroup>> read_easy_vqa_questions(std::string_view text, const std::string& path) {
+  const json root = json::parse(text, nullptr, false);
+  if (!root.is_array()) return fail(ErrorCode::kInvalidFile, "{}: expected a JSON array of questions", path);
+  Groups groups;
+  std::size_t number = 0;
+  for (const json& entry : root) {
+    if (!entry.is_array() || entry.size() != 3 || !entry[0].is_string() || !entry[1].is_string() ||
+        !entry[2].is_number_unsigned()) {
+      return fail(ErrorCode::kInvalidFile, "{}: entry {}: expected [question, answer, picture's number]", path, number);
+    }
+    groups.add(fmt::format("{}.png", entry[2].get<std::uint64_t>()),
+               fmt::format("Question: {} Answer: {}", entry[0].get<std::string>(), entry[1].get<std::string>()));
+    ++number;
+  }
+  return groups.take();
+}
+
 }  // namespace
 
 Result<CaptionFormat> parse_caption_format(std::string_view name) {
-  static constexpr std::array<std::pair<std::string_view, CaptionFormat>, 6> kNames = {{
+  static constexpr std::array<std::pair<std::string_view, CaptionFormat>, 7> kNames = {{
       {"flickr-token", CaptionFormat::kFlickrToken},
       {"tsv", CaptionFormat::kTsv},
       {"coco", CaptionFormat::kCoco},
       {"cc3m", CaptionFormat::kConceptualCaptions},
       {"localized-narratives", CaptionFormat::kLocalizedNarratives},
       {"jsonl", CaptionFormat::kJsonLines},
+      {"easy-vqa", CaptionFormat::kEasyVqa},
   }};
   for (const auto& [known, format] : kNames) {
     if (known == name) return format;
   }
   return fail(ErrorCode::kInvalidArgument,
-              "unknown caption format '{}', expected flickr-token, tsv, coco, cc3m, localized-narratives or jsonl",
+              "unknown caption format '{}', expected flickr-token, tsv, coco, cc3m, localized-narratives, jsonl or "
+              "easy-vqa",
               name);
 }
 
 Result<std::vector<CaptionGroup>> read_captions(const std::string& path, CaptionFormat format) {
   BITMAR_TRY(const MappedFile file, MappedFile::open(path));
   const std::string_view text = as_text(file.bytes());
-  return format == CaptionFormat::kCoco ? read_coco(text, path) : read_lines(text, path, format);
+  if (format == CaptionFormat::kCoco) return read_coco(text, path);
+  if (format == CaptionFormat::kEasyVqa) return read_easy_vqa_questions(text, path);
+  return read_lines(text, path, format);
 }
 
 Result<std::vector<std::string>> read_name_list(const std::string& path) {

@@ -85,6 +85,22 @@ TEST_F(CaptionReaders, CocoErrorsNameTheEntry) {
   EXPECT_FALSE(read(R"({"images":[1],"annotations":[]})", CaptionFormat::kCoco));
 }
 
+TEST_F(CaptionReaders, QuestionsStandBeforeTheirAnswers) {
+  const auto groups =
+      read(R"([["what color is it?", "red", 12], ["is it red?", "yes", 0], ["shape?", "circle", 12]])",
+           CaptionFormat::kEasyVqa);
+  ASSERT_TRUE(groups) << groups.error().message;
+  EXPECT_THAT(*groups, ElementsAre(CaptionGroup{"12.png", {"Question: what color is it? Answer: red",
+                                                           "Question: shape? Answer: circle"}},
+                                   CaptionGroup{"0.png", {"Question: is it red? Answer: yes"}}));
+  for (const char* wrong : {R"([["a", "b", 1], ["a", "b"]])", R"([["a", "b", 1], ["a", "b", -1]])"}) {
+    const auto refused = read(wrong, CaptionFormat::kEasyVqa);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("captions.txt: entry 1: expected"));
+  }
+  EXPECT_FALSE(read("{}", CaptionFormat::kEasyVqa));
+}
+
 TEST_F(CaptionReaders, FormatNamesAndNameLists) {
   EXPECT_EQ(parse_caption_format("cc3m").value(), CaptionFormat::kConceptualCaptions);
   EXPECT_FALSE(parse_caption_format("csv"));
