@@ -7,6 +7,8 @@
 namespace bitmar {
 namespace {
 
+constexpr std::int64_t kBlock = 256;  // tokens of the vocabulary that a draw first takes together
+
 // logits [rows, V] -> int64 [rows]
 using TokenChooser = std::function<torch::Tensor(const torch::Tensor& logits)>;
 
@@ -43,6 +45,30 @@ std::vector<DecodedCaption> decode(BitmarModel& model, const torch::Tensor& feat
   return captions;
 }
 
+// The column in which the running sum of `weights` [rows, columns] passes `threshold` [rows, 1].
+torch::Tensor pass(const torch::Tensor& weights, const torch::Tensor& threshold) {
+  return torch::searchsorted(weights.cumsum(1), threshold, false, true).clamp_max(weights.size(1) - 1);
+}
+
+// One token a row from softmax(logits): first its block, then the token in it. int64 [rows]
+torch::Tensor draw_tokens(const torch::Tensor& logits, Random& random) {
+  const std::int64_t vocabulary = logits.size(1);
+  const std::int64_t whole = vocabulary / kBlock * kBlock;
+  const auto weights = (logits - logits.amax(1, true)).exp_();
+  const auto sums = torch::cat({weights.narrow(1, 0, whole).unflatten(1, {whole / kBlock, kBlock}).sum(2),
+                                weights.narrow(1, whole, vocabulary - whole).sum(1, true)},
+                               1);  // [rows, blocks]
+  std::vector<float> uniform(static_cast<std::size_t>(logits.size(0)));
+  for (float& value : uniform) value = static_cast<float>(random.uniform());
+  const auto threshold = torch::tensor(uniform).to(logits.device()).unsqueeze(1) * sums.sum(1, true);
+  const auto block = pass(sums, threshold);  // [rows, 1]
+  const auto before = sums.cumsum(1).gather(1, block) - sums.gather(1, block);
+  const auto columns = block * kBlock + torch::arange(kBlock, block.options());  // [rows, kBlock]
+  const auto there = columns.lt(vocabulary);
+  const auto of_block = weights.gather(1, columns.clamp_max(vocabulary - 1)) * there;
+  return (block * kBlock + pass(of_block, threshold - before)).clamp_max(vocabulary - 1).squeeze(1);
+}
+
 }  // namespace
 
 std::vector<DecodedCaption> decode_greedily(BitmarModel& model, const torch::Tensor& features,
@@ -52,15 +78,8 @@ std::vector<DecodedCaption> decode_greedily(BitmarModel& model, const torch::Ten
 
 std::vector<DecodedCaption> draw_captions(BitmarModel& model, const torch::Tensor& features, std::int64_t samples,
                                           const DecodingLimits& limits, Random& random) {
-  return decode(model, features, samples, limits, [&](const torch::Tensor& logits) {
-    // The token at which the cumulative probability passes a uniform number, of the sum as it was rounded.
-    const auto cumulative = logits.softmax(1).cumsum(1);
-    std::vector<float> uniform(static_cast<std::size_t>(logits.size(0)));
-    for (float& value : uniform) value = static_cast<float>(random.uniform());
-    const auto total = cumulative.select(1, -1).unsqueeze(1);
-    const auto thresholds = torch::tensor(uniform).to(logits.device()).unsqueeze(1) * total;
-    return torch::searchsorted(cumulative, thresholds, false, true).squeeze(1).clamp_max(logits.size(1) - 1);
-  });
+  return decode(model, features, samples, limits,
+                [&](const torch::Tensor& logits) { return draw_tokens(logits, random); });
 }
 
 }  // namespace bitmar

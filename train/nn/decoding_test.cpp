@@ -14,13 +14,15 @@ namespace {
 
 using testing_nn::small_config;
 
-constexpr DecodingLimits kLimits{.tokens = 6, .end_of_text = 100};
+constexpr DecodingLimits kLimits{.tokens = 6, .end_of_text = 600};
 
 class DecodingTest : public ::testing::Test {
  protected:
   void SetUp() override {
     torch::manual_seed(8);
-    model_ = BitmarModel(small_config(), 0.5);
+    ModelConfig config = small_config();
+    config.vocabulary = 601;  // more than two blocks of a draw, and a part of one
+    model_ = BitmarModel(config, 0.5);
     features_ = torch::randn({3, 4, 12});
   }
   // Probabilities of the token after end-of-text and `ids`, for one photo [V].
@@ -63,7 +65,7 @@ TEST_F(DecodingTest, DrawsFollowTheModelsDistribution) {
   constexpr std::int64_t kSamples = 4000;
   model_->train();
   Random random(3);
-  const auto captions = draw_captions(model_, features_, kSamples, {.tokens = 2, .end_of_text = 100}, random);
+  const auto captions = draw_captions(model_, features_, kSamples, {.tokens = 2, .end_of_text = 600}, random);
   EXPECT_TRUE(model_->is_training());
   ASSERT_EQ(captions.size(), 3u * kSamples);
   for (std::int64_t photo = 0; photo < 3; ++photo) {
