@@ -12,6 +12,7 @@
 #include "eval/vision/easy_vqa.h"
 #include "eval/vision/retrieval_metrics.h"
 #include "io/npy.h"
+#include "runtime/token_score.h"
 
 namespace bitmar {
 namespace {
@@ -226,6 +227,60 @@ TEST_F(ImageTasks, CaptionsEqualTheCaptionEvaluation) {
   EXPECT_EQ(find_task("captions")->run(kept)->total.scores[4].value, result->total.scores[4].value);
   kept.memory = false;
   EXPECT_THAT(find_task("captions")->run(kept).error().message, HasSubstr("'memory' is true, here it is false"));
+}
+
+// One photo by hand: what the memory holds after its first caption, and what the other two then cost.
+TEST_F(ImageTasks, SecondCaptionsAreScoredAfterTheFirstWasWritten) {
+  write_flickr(9);
+  const auto result = find_task("second_caption")->run(context(engine_));
+  ASSERT_TRUE(result) << result.error().message;
+  const std::vector<float> values = random_features(small_config(), 4, 5);
+  const MatrixView<const float> features{values, 4, small_config().vision_width};
+  const auto caption = [&](int c) {
+    std::vector<TokenId> tokens = {engine_->tokenizer().end_of_text()};
+    engine_->tokenizer().encode_append(fmt::format("A dog number 5 runs, {}.", c), tokens);
+    return tokens;
+  };
+  Session session = *Session::open(engine_);
+  const auto nats_per_token = [&] {
+    double nats = 0;
+    double tokens = 0;
+    for (int c = 1; c < 3; ++c) {
+      session.reset();
+      const std::vector<TokenScore> scores = *score_tokens(session, caption(c), 1);
+      for (const TokenScore& token : scores) {
+        nats -= token.log_probability;
+        ++tokens;
+      }
+    }
+    return nats / tokens;
+  };
+  ASSERT_TRUE(session.set_features(features));
+  const double before = nats_per_token();
+  session.reset();
+  ASSERT_TRUE(session.read(caption(0)));
+  ASSERT_TRUE(session.write_episode({}));
+  EXPECT_NEAR(result->credits[5], nats_per_token(), 1e-12);
+  EXPECT_NE(result->credits[5], before);
+
+  const double own = score(*result, "perplexity").value;
+  EXPECT_NEAR(score(*result, "lower_than_nothing_written").value,
+              1 - own / score(*result, "perplexity_nothing_written").value, 1e-12);
+  EXPECT_NE(*score(*result, "perplexity").shuffled_images, own);
+  EXPECT_NE(*score(*result, "perplexity").no_image, own);
+  TaskContext other = context(engine_);
+  other.threads = 3;
+  EXPECT_EQ(find_task("second_caption")->run(other)->credits, result->credits);
+  other.memory = false;
+  const auto off = find_task("second_caption")->run(other);
+  ASSERT_TRUE(off) << off.error().message;
+  EXPECT_EQ(off->total.scores.size(), 1u);
+  EXPECT_EQ(off->total.scores[0].value, score(*result, "perplexity_memory_off").value);
+
+  write("flickr8k/captions.tsv", "0.jpg\t0\tA dog .\n");
+  write("flickr8k/dev.txt", "0.jpg\n");
+  EXPECT_THAT(find_task("second_caption")->run(context(engine_)).error().message,
+              HasSubstr("none of the photos has a second caption"));
 }
 
 TEST(RecallAt, CountsByHandAndSharesTies) {

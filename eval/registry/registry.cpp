@@ -17,6 +17,7 @@
 #include "eval/vision/caption_task.h"
 #include "eval/vision/easy_vqa.h"
 #include "eval/vision/retrieval_task.h"
+#include "eval/vision/second_caption_task.h"
 
 namespace bitmar {
 namespace {
@@ -48,6 +49,8 @@ constexpr std::array kTasks = {
     Task{"streaming_perplexity", "the same text as one endless stream", kTextFiles, run_streaming_perplexity},
     Task{"captions", "captions of photos, pixels in", kCaptionFiles, run_captions, true},
     Task{"retrieval", "photos by their captions, and captions by their photos", kRetrievalFiles, run_retrieval, true},
+    Task{"second_caption", "a photo's captions after its first was written to the memory", kSecondCaptionFiles,
+         run_second_caption, true},
     Task{"easy_vqa", "questions about drawn shapes", kEasyVqaFiles, run_easy_vqa, true},
     Task{"winoground", "which of two captions of the same words fits a photo", kWinogroundFiles, run_winoground, true},
     Task{"vqa", "questions about photos, eight answers", kVqaFiles, run_vqa, true},

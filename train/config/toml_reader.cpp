@@ -3,10 +3,12 @@
 #include <toml++/toml.h>
 
 #include <charconv>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "io/lines.h"
 #include "io/mapped_file.h"
@@ -19,10 +21,14 @@ struct TomlDocument::State {
   std::optional<Error> error;         // the first
   std::set<const toml::node*> known;  // nodes that some reader asked for
 
-  void report(std::uint32_t line, std::string_view path, std::string_view message) {
+  // "file:line" of what was read; overrides have no line, and a base is another file.
+  [[nodiscard]] std::string where(const toml::source_region& source) const {
+    if (source.begin.line == 0) return name;
+    return fmt::format("{}:{}", source.path ? *source.path : name, source.begin.line);
+  }
+  void report(const toml::source_region& source, std::string_view path, std::string_view message) {
     if (error) return;
-    const std::string where = line == 0 ? name : fmt::format("{}:{}", name, line);  // overrides have no line
-    error = Error{ErrorCode::kInvalidArgument, fmt::format("{}: key '{}': {}", where, path, message)};
+    error = Error{ErrorCode::kInvalidArgument, fmt::format("{}: key '{}': {}", where(source), path, message)};
   }
 };
 
@@ -37,14 +43,15 @@ struct TomlReader::Node {
 
 namespace {
 
-std::uint32_t line_of(const toml::key& key, const toml::node& node) {
-  const std::uint32_t line = key.source().begin.line;
-  return line != 0 ? line : node.source().begin.line;
+constexpr int kMostBases = 8;
+
+const toml::source_region& source_of(const toml::key& key, const toml::node& node) {
+  return key.source().begin.line != 0 ? key.source() : node.source();
 }
 
 // Every key below `table` that no reader asked for is one too many; reports the first in the file.
 struct Unknown {
-  std::uint32_t line = 0;
+  toml::source_region source;
   std::string path;
 };
 
@@ -69,8 +76,8 @@ void find_unknown(const toml::table& table, const std::string& path, const std::
       find_unknown_in(node, here, known, first);
       continue;
     }
-    const std::uint32_t line = line_of(key, node);
-    if (!first || line < first->line) first = Unknown{line, here};
+    const toml::source_region& source = source_of(key, node);
+    if (!first || source.begin.line < first->source.begin.line) first = Unknown{source, here};
   }
 }
 
@@ -120,6 +127,38 @@ Result<void> apply_override(toml::table& root, const std::string& text) {
   return {};
 }
 
+// What `above` says goes into `below`: tables key by key, anything else as a whole. Nodes move, since copies of them
+// forget where they were read.
+void lay_over(toml::table& below, toml::table&& above) {
+  for (auto&& [key, node] : above) {
+    toml::table* const table = below.contains(key) ? below.get(key)->as_table() : nullptr;
+    if (table != nullptr && node.is_table()) {
+      lay_over(*table, std::move(*node.as_table()));
+    } else {
+      node.visit([&](auto& value) { below.insert_or_assign(key, std::move(value)); });
+    }
+  }
+}
+
+Result<toml::table> parse_with_bases(std::string_view text, const std::string& name, int most_bases) {
+  toml::table table;
+  try {
+    table = toml::parse(text, name);
+  } catch (const toml::parse_error& error) {
+    return fail(ErrorCode::kInvalidArgument, "{}:{}: {}", name, error.source().begin.line, error.description());
+  }
+  const auto base = table.get("base") == nullptr ? nullptr : table.get("base")->as_string();
+  if (base == nullptr) return table;  // of another type: unknown, as any key that nobody reads
+  if (most_bases == 0) return fail(ErrorCode::kInvalidArgument, "{}: bases of bases go on for ever", name);
+  const std::string path = (std::filesystem::path(name).parent_path() / base->get()).string();
+  const auto file = MappedFile::open(path);
+  if (!file) return fail(file.error().code, "{}: key 'base': {}", name, file.error().message);
+  BITMAR_TRY(toml::table below, parse_with_bases(as_text(file->bytes()), path, most_bases - 1));
+  table.erase("base");
+  lay_over(below, std::move(table));
+  return below;
+}
+
 }  // namespace
 
 Result<TomlDocument> TomlDocument::load(const std::string& path, const std::vector<std::string>& overrides) {
@@ -131,11 +170,7 @@ Result<TomlDocument> TomlDocument::parse(std::string_view text, const std::strin
                                          const std::vector<std::string>& overrides) {
   auto state = std::make_shared<State>();
   state->name = name;
-  try {
-    state->root = toml::parse(text, name);
-  } catch (const toml::parse_error& error) {
-    return fail(ErrorCode::kInvalidArgument, "{}:{}: {}", name, error.source().begin.line, error.description());
-  }
+  BITMAR_TRY(state->root, parse_with_bases(text, name, kMostBases));
   for (const std::string& override : overrides) BITMAR_TRY_VOID(apply_override(state->root, override));
   return TomlDocument(std::move(state));
 }
@@ -152,13 +187,12 @@ Result<void> TomlDocument::finish(const std::vector<std::string>& ignored) const
     if (std::ranges::find(ignored, key.str()) != ignored.end()) continue;
     if (known.contains(&node)) {
       find_unknown_in(node, std::string(key.str()), known, first);
-    } else if (const std::uint32_t line = line_of(key, node); !first || line < first->line) {
-      first = Unknown{line, std::string(key.str())};
+    } else if (const auto& source = source_of(key, node); !first || source.begin.line < first->source.begin.line) {
+      first = Unknown{source, std::string(key.str())};
     }
   }
   if (!first) return {};
-  const std::string where = first->line == 0 ? state_->name : fmt::format("{}:{}", state_->name, first->line);
-  return fail(ErrorCode::kInvalidArgument, "{}: key '{}' is unknown", where, first->path);
+  return fail(ErrorCode::kInvalidArgument, "{}: key '{}' is unknown", state_->where(first->source), first->path);
 }
 
 std::string TomlDocument::text() const {
@@ -180,12 +214,12 @@ bool TomlReader::failed() const {
 }
 
 void TomlReader::fail_at(std::string_view key, std::string_view message) {
-  std::uint32_t line = present() ? node_->table->source().begin.line : 0;
+  toml::source_region source = present() ? node_->table->source() : toml::source_region{};
   if (contains(key)) {
     const auto found = node_->table->find(key);
-    line = line_of(found->first, found->second);
+    source = source_of(found->first, found->second);
   }
-  document_->report(line, node_->path_of(key), message);
+  document_->report(source, node_->path_of(key), message);
 }
 
 void TomlReader::require(std::string_view key) {

@@ -24,6 +24,8 @@ class TomlReader;
 
 class TomlDocument {
  public:
+  // A document may begin with `base = "other.toml"`, a path from its own folder: it then says only what differs. Tables
+  // are laid over the base's key by key, anything else (so also an array of tables) replaces what the base has.
   // `overrides` are "path.to.key=value", the value in TOML or a bare word (a string); they create or replace keys.
   // A path into an array of tables names the entry by its number: "data.source.0.path=x".
   static Result<TomlDocument> load(const std::string& path, const std::vector<std::string>& overrides);

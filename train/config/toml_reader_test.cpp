@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <fstream>
+
 namespace bitmar {
 namespace {
 
@@ -154,6 +157,68 @@ TEST(TomlReader, SyntaxErrorsNameTheLine) {
   ASSERT_FALSE(document);
   EXPECT_THAT(document.error().message, ::testing::StartsWith("a.toml:2: "));
   EXPECT_EQ(TomlDocument::load("no/such.toml", {}).error().code, ErrorCode::kNotFound);
+}
+
+class TomlBase : public ::testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::create_directories(folder_ / "below"); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::string write(const std::string& name, std::string_view text) const {
+    std::ofstream(folder_ / name) << text;
+    return (folder_ / name).string();
+  }
+  std::filesystem::path folder_ = std::filesystem::path(::testing::TempDir()) / "bitmar_toml_base";
+};
+
+TEST_F(TomlBase, AFileSaysOnlyWhatDiffers) {
+  write("below/first.toml", "[train]\nsteps = 10\nseed = 3\n[[list]]\nn = 1\n[[list]]\nn = 2\n");
+  write("below/second.toml", "base = \"first.toml\"\n[train]\nrate = 0.5\n");
+  const std::string path =
+      write("top.toml", "base = \"below/second.toml\"\n[train]\nsteps = 20\n[[list]]\nn = 7\n[other]\nx = 1\n");
+  const auto document = TomlDocument::load(path, {"train.seed=4"});
+  ASSERT_TRUE(document) << document.error().message;
+  const auto check = [](const TomlDocument& read) {
+    TomlReader root = read.root();
+    TomlReader train = root.table("train");
+    std::uint64_t steps = 0, seed = 0, x = 0;
+    double rate = 0;
+    train.read("steps", steps);
+    train.read("seed", seed);
+    train.read("rate", rate);
+    root.table("other").read("x", x);
+    std::vector<std::uint64_t> numbers;
+    for (TomlReader entry : root.tables("list")) entry.read("n", numbers.emplace_back());
+    EXPECT_EQ(finish(read), "");
+    EXPECT_EQ(steps, 20u);
+    EXPECT_EQ(seed, 4u);
+    EXPECT_EQ(rate, 0.5);
+    EXPECT_EQ(x, 1u);
+    EXPECT_THAT(numbers, ElementsAre(7u));
+  };
+  check(*document);
+  check(parse(document->text()));  // what a checkpoint keeps needs no other file
+}
+
+TEST_F(TomlBase, ErrorsNameTheFileThatIsWrong) {
+  write("first.toml", "[train]\n\nsteps = \"many\"\n");
+  const auto document = TomlDocument::load(write("top.toml", "base = \"first.toml\"\n"), {});
+  ASSERT_TRUE(document) << document.error().message;
+  TomlReader root = document->root();
+  std::uint64_t steps = 0;
+  root.table("train").read("steps", steps);
+  EXPECT_THAT(finish(*document), HasSubstr("first.toml:3: key 'train.steps'"));
+
+  const auto missing = TomlDocument::load(write("lost.toml", "base = \"none.toml\"\n"), {});
+  ASSERT_FALSE(missing);
+  EXPECT_THAT(missing.error().message, HasSubstr("lost.toml: key 'base'"));
+  EXPECT_THAT(missing.error().message, HasSubstr("none.toml"));
+  const auto endless = TomlDocument::load(write("round.toml", "base = \"round.toml\"\n"), {});
+  ASSERT_FALSE(endless);
+  EXPECT_THAT(endless.error().message, HasSubstr("go on for ever"));
+  write("broken.toml", "a = \n");
+  const auto broken = TomlDocument::load(write("upper.toml", "base = \"broken.toml\"\n"), {});
+  ASSERT_FALSE(broken);
+  EXPECT_THAT(broken.error().message, HasSubstr("broken.toml:1"));
 }
 
 }  // namespace

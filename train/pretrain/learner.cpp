@@ -24,6 +24,7 @@ double lap_seconds(Stopwatch& watch) {
 
 AdamW make_optimizer(BitmarModel& model, ContrastiveLoss& contrast, const PretrainSettings& settings) {
   const GroupSettings groups{.scale_learning_rate = settings.train.scale_learning_rate,
+                             .sharpness_learning_rate = settings.train.sharpness_learning_rate,
                              .state = settings.optimizer.state,
                              .row_sparse_head = settings.objective.sampled_core > 0};
   return AdamW(parameter_groups(model, contrast, groups), settings.optimizer.adamw);

@@ -8,7 +8,7 @@
 namespace bitmar {
 namespace {
 
-enum class Role { kMatrix, kScale, kOther };
+enum class Role { kMatrix, kScale, kSharpness, kOther };
 
 std::string part_of(std::string_view name) {
   if (name.starts_with("token_embedding.")) return "embedding";
@@ -21,6 +21,7 @@ std::string part_of(std::string_view name) {
 
 Role role_of(std::string_view name, const torch::Tensor& value) {
   if (name.ends_with(".scale")) return Role::kScale;
+  if (name == "memory.read_sharpness") return Role::kSharpness;
   return value.dim() == 2 ? Role::kMatrix : Role::kOther;
 }
 
@@ -36,6 +37,7 @@ std::vector<ParameterGroup> model_parameter_groups(BitmarModel& model, const Gro
     group.parameters.push_back({item.key(), item.value()});
     group.weight_decay = role == Role::kMatrix;
     if (role == Role::kScale) group.learning_rate_multiplier = settings.scale_learning_rate;
+    if (role == Role::kSharpness) group.learning_rate_multiplier = settings.sharpness_learning_rate;
     const bool vocabulary = role == Role::kMatrix && (part == "embedding" || part == "head");
     group.state = vocabulary ? StatePrecision::kFloat32 : settings.state;
     group.row_sparse = role == Role::kMatrix && (part == "embedding" || (part == "head" && settings.row_sparse_head));

@@ -1,5 +1,5 @@
 // Which parameters learn together: the parts that can be frozen, and within each the matrices (weight decay), the
-// ternary scales (a learning rate of their own) and the rest.
+// ternary scales and the memory's read sharpness (a learning rate of their own) and the rest.
 #pragma once
 
 #include <vector>
@@ -15,7 +15,8 @@ inline constexpr const char* kVisionGroup = "vision";
 inline constexpr const char* kMemoryGroup = "memory";
 
 struct GroupSettings {
-  double scale_learning_rate = 0.1;  // of the ternary scales, times the others'
+  double scale_learning_rate = 0.1;      // of the ternary scales, times the others'
+  double sharpness_learning_rate = 1.0;  // of the memory's read sharpness, likewise
   StatePrecision state = StatePrecision::kBlockwise8;
   bool row_sparse_head = false;  // under a sampled vocabulary
 };

@@ -26,6 +26,7 @@ void read_train_section(TomlReader table, TrainSettings& settings) {
   table.read("accumulation", settings.accumulation);
   table.read("vision_dropout", settings.vision_dropout);
   table.read("scale_learning_rate", settings.scale_learning_rate);
+  table.read("sharpness_learning_rate", settings.sharpness_learning_rate);
   table.read("checkpoint_activations", settings.checkpoint_activations);
   table.read_word("autocast", settings.autocast, parse_autocast);
   table.read("device", settings.device);
@@ -41,6 +42,7 @@ void read_train_section(TomlReader table, TrainSettings& settings) {
   if (settings.steps == 0) table.fail_at("steps", "expected a number > 0");
   if (settings.minutes < 0) table.fail_at("minutes", "expected a number >= 0");
   if (settings.accumulation == 0) table.fail_at("accumulation", "expected a number > 0");
+  if (settings.sharpness_learning_rate < 0) table.fail_at("sharpness_learning_rate", "expected a number >= 0");
   if (settings.log_every == 0) table.fail_at("log_every", "expected a number > 0");
   if (!(settings.vision_dropout >= 0 && settings.vision_dropout < 1)) {
     table.fail_at("vision_dropout", "expected a number in [0, 1)");

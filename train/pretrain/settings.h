@@ -40,7 +40,9 @@ struct TrainSettings {
   double minutes = 0;  // also stop after this much training time; 0: only by steps
   std::uint32_t accumulation = 1;
   double vision_dropout = 0.1;
-  double scale_learning_rate = 0.1;  // of the ternary scales, as a share of the others'
+  double scale_learning_rate = 0.1;      // of the ternary scales, as a share of the others'
+  double sharpness_learning_rate = 1.0;  // of the memory's beta, likewise: a step moves it by about the rate, its way is
+                                         // tens
   bool checkpoint_activations = false;
   Autocast autocast = Autocast::kOff;
   std::string device = "cpu";
