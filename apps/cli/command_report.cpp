@@ -133,7 +133,7 @@ void add_report_command(CLI::App& app, CommandAction& action) {
   command->add_flag("--json", options->json, "print what was written as JSON");
   command->footer(
       "Examples:\n"
-      "  bitmar report runs/bitmar-14m-bitvit -o report.html\n"
+      "  bitmar report runs/bitmar-14m-photos -o report.html\n"
       "  bitmar report runs/language runs/captions --model models/bitmar-14m.gguf --image photo.jpg");
   command->callback([options, &action] { action = [options] { return run(*options); }; });
 }

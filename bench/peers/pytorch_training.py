@@ -23,7 +23,7 @@ from pathlib import Path
 
 from interleave import ROOT, Row, compare, describe, machine, table, write_json
 
-CONFIGS = [ROOT / "configs" / "bitmar-14m.toml", ROOT / "configs" / "bitmar-14m-bitvit.toml"]
+CONFIGS = [ROOT / "configs" / "bitmar-14m.toml", ROOT / "configs" / "bitmar-14m-captions.toml"]
 PATCHES = {"bitmar-14m": 256, "bitmar-14m-bitvit": 196}  # of a photo, before the model's pooling
 VARIANTS = {"plain": ["--chunk-tokens", "4096"], "small-chunks": [], "bf16-logits": ["--bf16-logits"],
             "kept-memory": ["--bf16-logits"], "compiled": ["--compile"]}
@@ -56,8 +56,14 @@ class StepProcess:
         self._process.wait()
 
 
+def preset_of(config: Path) -> str | None:
+    table = tomllib.loads(config.read_text())
+    own = table.get("model", {}).get("preset")
+    return preset_of(config.parent / table["base"]) if own is None and "base" in table else own
+
+
 def start_ours(options: argparse.Namespace, config: Path, record: Path) -> StepProcess:
-    preset = tomllib.loads(config.read_text()).get("model", {}).get("preset")
+    preset = preset_of(config)
     patches = PATCHES.get(preset, 0) if options.patches is None else options.patches
     overrides = ["train.vision_dropout=0", "train.accumulation=1", 'train.autocast="bf16"', 'train.device="cpu"',
                  "objective.sampled_core=0", f"train.threads={options.threads}", *options.set]
