@@ -5,14 +5,10 @@
 
 #include <cmath>
 
-#include "eval/captions/caption_evaluation.h"
+#include "eval/registry/image_tasks_test_support.h"
 #include "eval/tasks/csv_table.h"
-#include "eval/tasks/tasks_test_support.h"
 #include "eval/vision/babylm_images.h"
 #include "eval/vision/easy_vqa.h"
-#include "eval/vision/retrieval_metrics.h"
-#include "io/npy.h"
-#include "runtime/token_score.h"
 
 namespace bitmar {
 namespace {
@@ -26,89 +22,7 @@ using testing::random_features;
 using testing::small_config;
 using testing::small_tower;
 
-class ImageTasks : public testing_tasks::Tasks {
- protected:
-  // Features of 4 patches each under these names.
-  void write_features(const std::string& folder, const std::vector<std::string>& names) {
-    fs::create_directories(folder_ / folder);
-    const std::string path = (folder_ / folder / "features.npy").string();
-    const std::size_t width = small_config().vision_width;
-    auto writer = NpyWriter::create(path, DataType::kF32, {names.size(), 4, width}, false);
-    ASSERT_TRUE(writer) << writer.error().message;
-    std::string list;
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      ASSERT_TRUE(writer->write_row(i, random_features(small_config(), 4, i)));
-      list += names[i] + "\n";
-    }
-    ASSERT_TRUE(writer->flush());
-    write(folder + "/features.npy.txt", list);
-  }
-  void write_easy_vqa() {
-    const std::vector<std::string> answers = {"yes", "no", "red", "teal", "circle"};
-    std::string questions;
-    std::vector<std::string> names;
-    for (int picture = 0; picture < 80; ++picture) {
-      for (int i = 0; i < 5; ++i) {
-        const std::string& answer = answers[static_cast<std::size_t>((picture / 10 + i * i) % 5)];
-        questions += fmt::format(R"({}["what {} is it, {}?", "{}", {}])", questions.empty() ? "[" : ", ", i, picture,
-                                 answer, picture);
-      }
-      names.push_back(fmt::format("{}.png", picture));
-    }
-    write("easy_vqa/questions.json", questions + "]");
-    write_features("easy_vqa", names);
-  }
-  void write_babylm() {
-    std::string pairs;
-    std::string questions;
-    std::string manifest = "image1,image2,image3,image4,text1\n";
-    std::vector<std::string> pair_names;
-    std::vector<std::string> question_names;
-    std::vector<std::string> trial_names;
-    for (int i = 0; i < 24; ++i) {
-      pairs +=
-          fmt::format(R"({{"caption_0": "cat on dog {0}", "caption_1": "dog on cat {0}", "collapsed_tag": "Object", )"
-                      R"("image_idx": {1}, "image_key": "image_{2}"}})"
-                      "\n",
-                      i, i / 2, i % 2);
-      pair_names.push_back(fmt::format("ex_{}_img_{}.png", i / 2, i % 2));
-      questions += fmt::format(R"({{"question": "What {0}?", "target_ans": "a{0}", "distractors": ["b", "cc", "d d"], )"
-                               R"("idx_in_hf_dataset": {0}}})"
-                               "\n",
-                               i);
-      question_names.push_back(std::to_string(i));
-      manifest +=
-          fmt::format("images/a{0}.png,images/b{0}.png,images/c{0}.png,images/d{0}.png,\"thing {0}, red\"\n", i);
-      for (const char letter : {'a', 'b', 'c', 'd'}) trial_names.push_back(fmt::format("{}{}.png", letter, i));
-    }
-    write("babylm/winoground_filtered/winoground.jsonl", pairs);
-    write("babylm/vqa_filtered/vqa.jsonl", questions);
-    write_features("babylm/winoground_filtered", pair_names);
-    write_features("babylm/vqa_filtered", question_names);
-    for (const char* folder : {"lex-viz_vocab", "gram-trog"}) {
-      write(fmt::format("babylm/devbench/assets/{}/manifest.csv", folder), manifest);
-      write_features(fmt::format("babylm/devbench/assets/{}", folder), trial_names);
-    }
-  }
-  void write_flickr(int photos) {
-    std::string list;
-    std::string captions;
-    std::vector<std::string> names;
-    for (int i = 0; i < photos; ++i) {
-      names.push_back(fmt::format("{}.jpg", i));
-      list += names.back() + "\n";
-      for (int c = 0; c < 3; ++c) captions += fmt::format("{}.jpg\t{}\tA dog number {} runs , {} .\n", i, c, i, c);
-    }
-    write("flickr8k/dev.txt", list);
-    write("flickr8k/captions.tsv", captions);
-    write_features("flickr8k", names);
-  }
-  static const Score& score(const TaskResult& result, const std::string& metric) {
-    const auto found = std::ranges::find(result.total.scores, metric, &Score::metric);
-    EXPECT_NE(found, result.total.scores.end()) << metric;
-    return *found;
-  }
-};
+using testing_tasks::ImageTasks;
 
 TEST_F(ImageTasks, ModelThatKnowsNothingScoresChance) {
   write_easy_vqa();
@@ -191,130 +105,6 @@ TEST_F(ImageTasks, EachImageOfATrialIsShown) {
   const std::string lines = testing_tasks::read_text(folder_ / "kept/devbench_grammar.jsonl");
   const auto values = nlohmann::json::parse(lines.substr(0, lines.find('\n')))["log_likelihoods"];
   for (std::size_t i = 1; i < 4; ++i) EXPECT_NE(values[0], values[i]);
-}
-
-TEST_F(ImageTasks, CaptionsEqualTheCaptionEvaluation) {
-  write_flickr(9);
-  TaskContext kept = context(engine_);
-  kept.predictions = (folder_ / "kept").string();
-  const auto result = find_task("captions")->run(kept);
-  ASSERT_TRUE(result) << result.error().message;
-  std::vector<ReferencedPhoto> photos;
-  for (int i = 0; i < 9; ++i) {
-    ReferencedPhoto& photo = photos.emplace_back();
-    photo.name = fmt::format("{}.jpg", i);
-    for (int c = 0; c < 3; ++c) photo.references.push_back(fmt::format("A dog number {} runs , {} .", i, c));
-  }
-  CaptionRun run;
-  run.images = *ImageSource::of_features((folder_ / "flickr8k/features.npy").string(), small_config().vision_width);
-  const auto captions = caption_photos(engine_, photos, run, {});
-  ASSERT_TRUE(captions) << captions.error().message;
-  EXPECT_EQ(*read_predictions((folder_ / "kept/captions.json").string(), photos), *captions);
-  std::vector<CaptionItem> items;
-  for (std::size_t i = 0; i < 9; ++i) items.push_back({(*captions)[i], photos[i].references});
-  const auto tokenizer = *PtbTokenizer::create();
-  const CaptionScores scores = score_captions(items, tokenizer);
-  const CaptionScores others = score_captions(shuffle_candidates(items), tokenizer);
-  EXPECT_NEAR(score(*result, "cider").value, scores.cider, 1e-12);
-  EXPECT_NEAR(score(*result, "bleu_4").value, scores.bleu[3], 1e-12);
-  EXPECT_NEAR(score(*result, "rouge_l").value, scores.rouge_l, 1e-12);
-  EXPECT_NEAR(*score(*result, "bleu_1").shuffled_images, others.bleu[0], 1e-12);
-  EXPECT_EQ(score(*result, "different_captions").value, static_cast<double>(scores.distinct));
-  ASSERT_EQ(result->credits.size(), 9u);
-  double sum = 0;
-  for (const double credit : result->credits) sum += credit / 9;
-  EXPECT_NEAR(sum, scores.cider, 1e-12);
-  EXPECT_EQ(find_task("captions")->run(kept)->total.scores[4].value, result->total.scores[4].value);
-  kept.memory = false;
-  EXPECT_THAT(find_task("captions")->run(kept).error().message, HasSubstr("'memory' is true, here it is false"));
-}
-
-// One photo by hand: what the memory holds after its first caption, and what the other two then cost.
-TEST_F(ImageTasks, SecondCaptionsAreScoredAfterTheFirstWasWritten) {
-  write_flickr(9);
-  const auto result = find_task("second_caption")->run(context(engine_));
-  ASSERT_TRUE(result) << result.error().message;
-  const std::vector<float> values = random_features(small_config(), 4, 5);
-  const MatrixView<const float> features{values, 4, small_config().vision_width};
-  const auto caption = [&](int c) {
-    std::vector<TokenId> tokens = {engine_->tokenizer().end_of_text()};
-    engine_->tokenizer().encode_append(fmt::format("A dog number 5 runs, {}.", c), tokens);
-    return tokens;
-  };
-  Session session = *Session::open(engine_);
-  const auto nats_per_token = [&] {
-    double nats = 0;
-    double tokens = 0;
-    for (int c = 1; c < 3; ++c) {
-      session.reset();
-      const std::vector<TokenScore> scores = *score_tokens(session, caption(c), 1);
-      for (const TokenScore& token : scores) {
-        nats -= token.log_probability;
-        ++tokens;
-      }
-    }
-    return nats / tokens;
-  };
-  ASSERT_TRUE(session.set_features(features));
-  const double before = nats_per_token();
-  session.reset();
-  ASSERT_TRUE(session.read(caption(0)));
-  ASSERT_TRUE(session.write_episode({}));
-  EXPECT_NEAR(result->credits[5], nats_per_token(), 1e-12);
-  EXPECT_NE(result->credits[5], before);
-
-  const double own = score(*result, "perplexity").value;
-  EXPECT_NEAR(score(*result, "lower_than_nothing_written").value,
-              1 - own / score(*result, "perplexity_nothing_written").value, 1e-12);
-  EXPECT_NE(*score(*result, "perplexity").shuffled_images, own);
-  EXPECT_NE(*score(*result, "perplexity").no_image, own);
-  TaskContext other = context(engine_);
-  other.threads = 3;
-  EXPECT_EQ(find_task("second_caption")->run(other)->credits, result->credits);
-  other.memory = false;
-  const auto off = find_task("second_caption")->run(other);
-  ASSERT_TRUE(off) << off.error().message;
-  EXPECT_EQ(off->total.scores.size(), 1u);
-  EXPECT_EQ(off->total.scores[0].value, score(*result, "perplexity_memory_off").value);
-
-  write("flickr8k/captions.tsv", "0.jpg\t0\tA dog .\n");
-  write("flickr8k/dev.txt", "0.jpg\n");
-  EXPECT_THAT(find_task("second_caption")->run(context(engine_)).error().message,
-              HasSubstr("none of the photos has a second caption"));
-}
-
-TEST(RecallAt, CountsByHandAndSharesTies) {
-  const bool right[] = {false, true, false, true, false};
-  const std::vector<float> clear = {0.9f, 0.5f, 0.8f, 0.1f, 0.2f};
-  EXPECT_EQ(recall_at(1, clear, right), 0.0);
-  EXPECT_EQ(recall_at(2, clear, right), 0.0);
-  EXPECT_EQ(recall_at(3, clear, right), 1.0);
-  // One above; two right among three equal: 1 - 1/3 for the one place left of two.
-  const std::vector<float> tied = {0.9f, 0.5f, 0.5f, 0.5f, 0.2f};
-  EXPECT_NEAR(recall_at(2, tied, right), 2.0 / 3.0, 1e-15);
-  EXPECT_EQ(recall_at(3, tied, right), 1.0);
-  const std::vector<float> equal(5, 0.3f);
-  for (std::size_t k = 1; k <= 5; ++k) EXPECT_EQ(recall_at(k, equal, right), chance_recall(k, 5, 2));
-  EXPECT_NEAR(chance_recall(1, 1000, 1), 0.001, 1e-15);
-  EXPECT_NEAR(chance_recall(2, 5, 2), 1 - 3.0 / 5 * 2.0 / 4, 1e-15);
-  EXPECT_EQ(chance_recall(4, 5, 2), 1.0);
-}
-
-TEST_F(ImageTasks, RetrievalOfARandomModelIsChance) {
-  write_flickr(60);
-  const auto result = find_task("retrieval")->run(context(engine_));
-  ASSERT_TRUE(result) << result.error().message;
-  const Score& recall = score(*result, "text_to_image_recall@10");
-  EXPECT_NEAR(*recall.chance, 1.0 / 6.0, 1e-12);
-  EXPECT_LE(recall.interval->low, *recall.chance);
-  EXPECT_GE(recall.interval->high, *recall.chance);
-  EXPECT_NEAR(*score(*result, "image_to_text_recall@1").chance, 1.0 / 60, 1e-12);
-  double sum = 0;
-  for (const double credit : result->credits) sum += credit / 60;
-  EXPECT_NEAR(sum, result->total.scores.front().value, 1e-12);
-  TaskContext threaded = context(engine_);
-  threaded.threads = 3;
-  EXPECT_EQ(find_task("retrieval")->run(threaded)->credits, result->credits);
 }
 
 TEST_F(ImageTasks, PixelsNeedATowerAndAreFound) {
