@@ -13,7 +13,7 @@ TEST(ResidentMemory, FollowsWhatIsTouchedAndReleased) {
   constexpr std::size_t kBytes = std::size_t{64} << 20;
   constexpr std::size_t kTolerance = std::size_t{8} << 20;  // the kernel counts in batches
   const auto before = resident_memory();
-  if (!std::filesystem::exists("/proc/self/status")) {  // WebAssembly
+  if (!std::filesystem::exists("/proc/self/status")) {
     ASSERT_FALSE(before);
     EXPECT_EQ(before.error().code, ErrorCode::kUnsupported);
     return;
