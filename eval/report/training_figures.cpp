@@ -292,7 +292,8 @@ std::vector<LineFigure> learning_figures() {
       {.id = "reward",
        .title = "CIDEr of the model's own captions",
        .y_label = "CIDEr",
-       .caption = "In training: of captions drawn at random, which the model learns from. In validation: of greedy ones.",
+       .caption = "In training: of captions drawn at random, which the model learns from. In validation: of greedy "
+                  "ones.",
        .sources = {{"stream/", "/reward"}, {"validation/", "/cider"}},
        .smoothed = true,
        .from_zero = true,

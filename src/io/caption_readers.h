@@ -18,7 +18,7 @@ enum class CaptionFormat {
   kConceptualCaptions,   // CC3M: "caption<TAB>url"; the image's name is its url
   kLocalizedNarratives,  // JSON lines with image_id and caption
   kJsonLines,  // JSON lines {"image": "name.jpg", "caption": "…"}; without "image" the line is its own image
-  kEasyVqa,    // easy-VQA's questions.json, [[question, answer, number], …]: "Question: … Answer: …" of "number.png"
+  kEasyVqa,    // easy-VQA's [[question, answer, number], …]: "Question: … Answer: …" of "number.png"
 };
 
 // "flickr-token", "tsv", "coco", "cc3m", "localized-narratives", "jsonl", "easy-vqa".

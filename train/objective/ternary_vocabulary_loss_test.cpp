@@ -40,7 +40,9 @@ Outcome run(const Case& the_case, bool plain) {
     loss = (weights.defined() ? weights * loss : loss).mean();
   } else {
     loss = ternary_vocabulary_loss(hidden, weight, scale, targets,
-                                   {.token_weights = weights, .column_offsets = offsets, .chunk_tokens = the_case.chunk},
+                                   {.token_weights = weights,
+                                    .column_offsets = offsets,
+                                    .chunk_tokens = the_case.chunk},
                                    GradientProducts::kBFloat16);
   }
   (3.0 * loss).backward();  // the gradient that arrives from above is not 1

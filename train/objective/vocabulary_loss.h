@@ -18,7 +18,8 @@ struct VocabularyLossOptions {
 };
 
 // hidden [n, d] and weight [C, d] as the head multiplies them (quantized), targets int64 [n], rows of weight.
-// -> the mean of -log softmax(hidden weight^T + offsets)[target], each times its token's weight, a scalar; n > 0. FP32 whatever autocast says.
+// -> the mean of -log softmax(hidden weight^T + offsets)[target], each times its token's weight, a scalar; n > 0. FP32
+// whatever autocast says.
 [[nodiscard]] torch::Tensor vocabulary_loss(const torch::Tensor& hidden, const torch::Tensor& weight,
                                             const torch::Tensor& targets, const VocabularyLossOptions& options);
 

@@ -53,8 +53,9 @@ TEST_P(VocabularyLossTest, EqualsThePlainComputation) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Chunks, VocabularyLossTest,
-                         ::testing::Values(Case{1, 256, false, false}, Case{7, 1, false, true}, Case{64, 64, true, false},
-                                           Case{65, 64, false, true}, Case{200, 33, true, true}));
+                         ::testing::Values(Case{1, 256, false, false}, Case{7, 1, false, true},
+                                           Case{64, 64, true, false}, Case{65, 64, false, true},
+                                           Case{200, 33, true, true}));
 
 TEST(VocabularyLoss, ComputesNoGradientsWhereNoneAreWanted) {
   const torch::NoGradGuard no_grad;

@@ -115,7 +115,8 @@ TEST_F(PretrainTest, AResumedRunRepeatsTheUninterruptedOne) {
     const auto expected = log_of("whole" + suffix);
     ASSERT_EQ(expected.size(), 24u);
     EXPECT_EQ(log_of("cut" + suffix), expected);
-    const bool rewarded = std::ranges::any_of(expected, [](const auto& line) { return line.contains("stream/practice/reward"); });
+    const bool rewarded =
+        std::ranges::any_of(expected, [](const auto& line) { return line.contains("stream/practice/reward"); });
     EXPECT_EQ(rewarded, practice);
     const auto final_whole = CheckpointStore(whole.train.run + "/checkpoints", 0).load_latest(false);
     const auto final_cut = CheckpointStore(cut.train.run + "/checkpoints", 0).load_latest(false);

@@ -41,8 +41,8 @@ struct TrainSettings {
   std::uint32_t accumulation = 1;
   double vision_dropout = 0.1;
   double scale_learning_rate = 0.1;      // of the ternary scales, as a share of the others'
-  double sharpness_learning_rate = 1.0;  // of the memory's beta, likewise: a step moves it by about the rate, its way is
-                                         // tens
+  // Of the memory's beta, likewise: a step moves it by about the rate, and it has tens to go.
+  double sharpness_learning_rate = 1.0;
   bool checkpoint_activations = false;
   Autocast autocast = Autocast::kOff;
   std::string device = "cpu";
