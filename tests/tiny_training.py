@@ -34,7 +34,7 @@ class TinyTraining:
         output_of([trainer, "prepare", "--config", self._write_config("prepare", {})])
 
     def command(self, name: str, resume: bool = False, **settings) -> list:
-        """The command that trains the run `name`; `settings` are keys of [train], or section__key of others."""
+        """The command that trains the run `name`; `settings` are keys of [train], section__key of others, or practice."""
         config = self._write_config(name, settings)
         return [self.trainer, "train", "--quiet", "--config", config] + (["--resume"] if resume else [])
 
@@ -73,6 +73,8 @@ class TinyTraining:
             "controller": {"average_steps": 4, "cooldown_steps": 3, "duration_steps": 5, "drop": 0.001},
             "train": {"run": str(self.folder / name), "threads": 1, "log_every": 1, "accumulation": 2},
         }
+        settings = dict(settings)
+        practice = settings.pop("practice", False)
         for key, value in settings.items():
             section, _, entry = key.rpartition("__")
             tables.setdefault(section or "train", {})[entry] = value
@@ -83,6 +85,8 @@ class TinyTraining:
                    {"name": "text", "sources": ["words"], "rows": 4, "segments": 2, "length": 20}]
         lists = [("source", each) for each in sources] + [(kind, each) for kind in ("train", "validation")
                                                           for each in streams]
+        if practice:  # captions that the model draws itself
+            lists.append(("train", streams[0] | {"name": "practice", "length": 12, "samples": 3}))
         # TOML's values are JSON's here: strings, numbers, booleans and lists of them.
         lines = []
         for section, entries in tables.items():

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "eval/metrics/caption_metrics.h"
 #include "eval/images/image_source.h"
+#include "eval/metrics/caption_metrics.h"
 #include "io/caption_readers.h"
 #include "runtime/beam_search.h"
 

@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
 
 #include "eval/tasks/choice_task.h"
-#include "io/lines.h"
-#include "io/mapped_file.h"
+#include "io/easy_vqa.h"
 
 namespace bitmar {
 namespace {
@@ -23,34 +21,21 @@ std::string_view kind_of(std::string_view answer) {
 }  // namespace
 
 Result<ChoiceSet> read_easy_vqa(const std::string& path) {
-  BITMAR_TRY(const MappedFile file, MappedFile::open(path));
-  const auto json = nlohmann::json::parse(as_text(file.bytes()), nullptr, false);
-  if (!json.is_array()) return fail(ErrorCode::kInvalidFile, "{}: expected a JSON array of questions", path);
+  BITMAR_TRY(const auto questions, read_easy_vqa_questions(path));
   std::set<std::string> distinct;
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    const auto& entry = json[i];
-    if (!entry.is_array() || entry.size() != 3 || !entry[0].is_string() || !entry[1].is_string() ||
-        !entry[2].is_number_unsigned()) {
-      return fail(ErrorCode::kInvalidFile, "{}: entry {}: expected [question, answer, picture's number]", path, i);
-    }
-    distinct.insert(entry[1].get<std::string>());
-  }
+  for (const EasyVqaQuestion& question : questions) distinct.insert(question.answer);
   const std::vector<std::string> answers(distinct.begin(), distinct.end());
   ChoiceSet set;
   set.files = {path};
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    const auto picture = json[i][2].get<std::uint64_t>();
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    const auto& [question, answer, picture] = questions[i];
     if (!is_held_out_easy_vqa(picture)) continue;
-    const auto question = json[i][0].get<std::string>();
-    const auto answer = json[i][1].get<std::string>();
     ChoiceItem item;
     item.id = fmt::format("easy_vqa_{}", i);
-    for (const std::string& choice : answers) {
-      item.choices.push_back({fmt::format("Question: {} Answer:", question), " " + choice});
-    }
+    for (const std::string& choice : answers) item.choices.push_back({easy_vqa_prompt(question), " " + choice});
     item.gold = static_cast<std::size_t>(std::distance(answers.begin(), std::ranges::find(answers, answer)));
     item.groups = {set.group(std::string(kind_of(answer)))};
-    item.images = {fmt::format("{}.png", picture)};
+    item.images = {easy_vqa_picture(picture)};
     set.items.push_back(std::move(item));
   }
   if (set.items.empty()) {

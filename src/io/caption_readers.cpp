@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "io/easy_vqa.h"
 #include "io/lines.h"
 #include "io/mapped_file.h"
 
@@ -167,19 +168,11 @@ Result<std::vector<CaptionGroup>> read_coco(std::string_view text, const std::st
   return groups.take();
 }
 
-Result<std::vector<CaptionGroup>> read_easy_vqa_questions(std::string_view text, const std::string& path) {
-  const json root = json::parse(text, nullptr, false);
-  if (!root.is_array()) return fail(ErrorCode::kInvalidFile, "{}: expected a JSON array of questions", path);
+Result<std::vector<CaptionGroup>> read_questions(const std::string& path) {
+  BITMAR_TRY(const auto questions, read_easy_vqa_questions(path));
   Groups groups;
-  std::size_t number = 0;
-  for (const json& entry : root) {
-    if (!entry.is_array() || entry.size() != 3 || !entry[0].is_string() || !entry[1].is_string() ||
-        !entry[2].is_number_unsigned()) {
-      return fail(ErrorCode::kInvalidFile, "{}: entry {}: expected [question, answer, picture's number]", path, number);
-    }
-    groups.add(fmt::format("{}.png", entry[2].get<std::uint64_t>()),
-               fmt::format("Question: {} Answer: {}", entry[0].get<std::string>(), entry[1].get<std::string>()));
-    ++number;
+  for (const auto& [question, answer, picture] : questions) {
+    groups.add(easy_vqa_picture(picture), easy_vqa_prompt(question) + " " + answer);
   }
   return groups.take();
 }
@@ -206,10 +199,10 @@ Result<CaptionFormat> parse_caption_format(std::string_view name) {
 }
 
 Result<std::vector<CaptionGroup>> read_captions(const std::string& path, CaptionFormat format) {
+  if (format == CaptionFormat::kEasyVqa) return read_questions(path);
   BITMAR_TRY(const MappedFile file, MappedFile::open(path));
   const std::string_view text = as_text(file.bytes());
   if (format == CaptionFormat::kCoco) return read_coco(text, path);
-  if (format == CaptionFormat::kEasyVqa) return read_easy_vqa_questions(text, path);
   return read_lines(text, path, format);
 }
 

@@ -5,8 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <memory>
 #include <string>
 #include <utility>
 
@@ -34,41 +32,6 @@ TEST(MappedFile, AcceptsAnEmptyFile) {
   const auto opened = MappedFile::open(folder.file("empty"));
   ASSERT_TRUE(opened) << opened.error().message;
   EXPECT_TRUE(opened->bytes().empty());
-}
-
-#ifdef __wasi__
-constexpr bool kMapsFiles = false;  // its mmap is a copy
-#else
-constexpr bool kMapsFiles = true;
-#endif
-
-// Bytes of files that this process has in memory; 0 where the system does not tell.
-std::size_t resident_file_bytes() {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> statm(std::fopen("/proc/self/statm", "r"), &std::fclose);
-  std::size_t shared = 0;
-  if (statm == nullptr || std::fscanf(statm.get(), "%*u %*u %zu", &shared) != 1) return 0;
-  return shared * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-}
-
-TEST(MappedFile, ReleasedBytesLeaveMemoryAndReadTheSameAgain) {
-  const TemporaryFolder folder;
-  std::string contents(std::size_t{4} << 20, '\0');
-  for (std::size_t i = 0; i < contents.size(); ++i) contents[i] = static_cast<char>(i * 7 + i / 4096);
-  testing::write_file(folder.file("a"), contents);
-  const auto opened = MappedFile::open(folder.file("a"));
-  ASSERT_TRUE(opened) << opened.error().message;
-  const auto expected = to_bytes(contents);
-  ASSERT_TRUE(std::ranges::equal(opened->bytes(), expected));
-  if (!kMapsFiles) GTEST_SKIP() << "this system reads files into memory";
-  const std::size_t touched = resident_file_bytes();
-  opened->release(opened->bytes().subspan(1000, contents.size() - 2000));
-  EXPECT_LT(resident_file_bytes() + contents.size() / 2, touched);
-  EXPECT_TRUE(std::ranges::equal(opened->bytes(), expected));
-  for (const std::size_t at : {std::size_t{0}, std::size_t{4095}, std::size_t{8192}, contents.size()}) {
-    opened->release(opened->bytes().subspan(at, 0));
-    opened->release(opened->bytes().subspan(at));
-  }
-  EXPECT_TRUE(std::ranges::equal(opened->bytes(), expected));
 }
 
 TEST(MappedFile, NamesWhatCannotBeOpened) {

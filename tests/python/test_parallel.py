@@ -50,12 +50,15 @@ def assert_same_run(training: TinyTraining, name: str, expected: str) -> None:
     {"objective__sampled_core": 16, "objective__sampled_negatives": 32},
     {"autocast": "bf16", "checkpoint_activations": True, "optimizer__state": "32bit"},
     {"model__memory": False, "data__mixture_unit": "tokens"},
-], ids=["default", "sampled-vocabulary", "bf16", "no-memory"])
+    {"practice": True},
+], ids=["default", "sampled-vocabulary", "bf16", "no-memory", "practice"])
 def test_two_processes_repeat_one(training, variant) -> None:
     settings = SETTINGS | variant
     training.run("one", **settings)
     output_of(together(2, training.command("two", **settings)))
     assert_same_run(training, "two", "one")
+    practised = any("stream/practice/reward" in line for line in training.log("two"))
+    assert practised == variant.get("practice", False)
 
 
 def test_more_batches_than_processes(training) -> None:

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -43,6 +44,12 @@ void print_line(const PreparedSource& prepared) {
              prepared.reused ? " (up to date)" : "");
 }
 
+// By some stream; the other sources of a base are other stages'.
+bool is_read(const DataSettings& settings, const std::string& source) {
+  const auto reads = [&](const StreamSettings& stream) { return std::ranges::find(stream.sources, source) != stream.sources.end(); };
+  return std::ranges::any_of(settings.train, reads) || std::ranges::any_of(settings.validation, reads);
+}
+
 void run_prepare(const PrepareFlags& flags) {
   const TomlDocument document = value_or_throw(TomlDocument::load(flags.config, flags.overrides));
   DataSettings settings;
@@ -51,6 +58,7 @@ void run_prepare(const PrepareFlags& flags) {
   const Tokenizer tokenizer = value_or_throw(Tokenizer::from_merges_file(settings.merges));
   nlohmann::json reports = nlohmann::json::array();
   for (const SourceSettings& source : settings.sources) {
+    if (!is_read(settings, source.name)) continue;
     std::unique_ptr<Progress> progress;
     const auto show = [&](const SourceSettings&, std::uint64_t done, std::uint64_t total) {
       if (!progress) progress = std::make_unique<Progress>(stderr, source.name, total);

@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <numeric>
 #include <string>
+#include <vector>
 
 #include "data/testing.h"
 #include "nn/testing.h"
@@ -73,6 +75,55 @@ TEST_F(CaptionPracticeTest, DrawsCaptionsOfTheBatchsPhotos) {
   }
   const BatchTensors again = practice().tensors(batch, model, 5, torch::kCPU);
   EXPECT_TRUE(torch::equal(again.targets, drawn.targets));
+}
+
+// Random bytes say letters now and then. With letters for references, the weights are what the drawn captions of each
+// photo are worth against that photo's references, computed here from the drawn tokens.
+TEST_F(CaptionPracticeTest, WeightsAreTheAdvantagesAgainstThePhotosOwnCaptions) {
+  std::string lines;
+  std::vector<std::vector<std::string>> references(12);
+  for (int photo = 0; photo < 12; ++photo) {
+    std::string letters;
+    for (int i = 0; i < 13; ++i) letters += fmt::format("{} ", static_cast<char>('a' + (photo * 2 + i) % 26));
+    lines += fmt::format("{}.jpg\t0\t{}\n", photo, letters);
+    references[static_cast<std::size_t>(photo)] = {normalise_caption(letters, {})};
+  }
+  write("letters.tsv", lines);
+  const SourceSettings letters{.name = "letters", .kind = SourceKind::kCaptions, .path = "letters.tsv"};
+  settings_.sources.push_back(letters);
+  ASSERT_TRUE(prepare(letters));
+  settings_.train[0].sources = {"letters"};
+  settings_.train[0].length = 40;
+  settings_.train[0].samples = 8;
+  loader_ = BatchLoader::open(settings_, settings_.train, false).value();
+  BitmarModel model(pretrain_.model, 0.1);
+  const CaptionReward judge = CaptionReward::make(references).value();
+  const Batch batch = loader_->stream_batch(0, 1).value();  // photos 6 to 11
+  const BatchTensors drawn = practice().tensors(batch, model, 9, torch::kCPU);
+  std::vector<double> rewards;
+  std::vector<std::int64_t> counts;
+  std::int64_t place = 0;
+  for (std::int64_t row = 0; row < 6 * 8; ++row) {
+    counts.push_back(drawn.input.mask[row].sum().item<std::int64_t>());
+    std::vector<TokenId> ids;
+    for (std::int64_t i = 0; i < counts.back(); ++i) {
+      ids.push_back(static_cast<TokenId>(drawn.targets[place++].item<std::int64_t>()));
+    }
+    const bool ended = ids.back() == tokenizer_.end_of_text();
+    if (ended) ids.pop_back();
+    const std::string& name = loader_->image_name(0, batch.images[static_cast<std::size_t>(row / 8)]);
+    const auto photo = static_cast<std::size_t>(std::stoi(name));
+    EXPECT_EQ(photo, static_cast<std::size_t>(6 + row / 8));
+    rewards.push_back(judge.score(photo, tokenizer_.decode(ids), ended));
+  }
+  EXPECT_GT(std::ranges::count_if(rewards, [](double reward) { return reward > 0; }), 10);
+  const std::vector<double> advantages = leave_one_out_advantages(rewards, 8);
+  place = 0;
+  for (std::size_t row = 0; row < counts.size(); ++row) {
+    EXPECT_NEAR(drawn.practice->weights[place].item<double>(), advantages[row], 1e-6) << row;
+    place += counts[row];
+  }
+  EXPECT_NEAR(drawn.practice->reward, std::accumulate(rewards.begin(), rewards.end(), 0.0) / 48, 1e-12);
 }
 
 TEST_F(CaptionPracticeTest, OtherStreamsAreLearnedAsTheyAre) {
