@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/random.h"
 #include "bounds.h"
 #include "kernels/linear.h"
 #include "kernels/ops.h"
@@ -91,9 +92,14 @@ void register_pieces(const Kernels& kernels) {
       static thread_local QuantizedActivations codes;
       static thread_local AlignedBuffer<float> scratch(1024);
       static thread_local AlignedBuffer<std::int8_t> rows(1024 * 32);
-      if (codes.tokens() != 1) quantize_heads(k, {std::span(x).first(32), 1, 32}, codes);
+      static thread_local std::vector<float> scales(1024, 0x1p-12f);  // scores of deviation 1
+      if (codes.tokens() != 1) {
+        quantize_heads(k, {std::span(x).first(32), 1, 32}, codes);
+        Random random(1);
+        for (auto& code : rows.span()) code = static_cast<std::int8_t>(random.below(255));  // flipped or not
+      }
       const AttentionRange range{
-          codes.codes(0).data(), 0.01f, rows.data(), x.data(), rows.data(), x.data(), nullptr, 0, keys};
+          codes.codes(0).data(), 0x1p-4f, rows.data(), scales.data(), rows.data(), scales.data(), nullptr, 0, keys};
       attend(k, {&range, 1}, scratch.span(), std::span(out).first(32));
     });
   }

@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string_view>
+#include <utility>
 
 #include "eval/results/evaluation_run.h"
+#include "eval/results/published_scores.h"
 
 namespace bitmar {
 namespace {
@@ -64,6 +67,40 @@ std::string speed_table(const std::vector<SpeedRow>& rows) {
   return table;
 }
 
+// The first scores of those tasks that other papers report too, in percent; empty where the run has none.
+std::string published_table(const EvaluationRun& run) {
+  std::vector<std::pair<std::size_t, const Score*>> columns;  // of kPublishedTasks
+  for (std::size_t i = 0; i < kPublishedTasks.size(); ++i) {
+    const auto task = std::ranges::find(run.tasks, kPublishedTasks[i], &TaskResult::task);
+    if (task != run.tasks.end()) columns.emplace_back(i, &task->total.scores.front());
+  }
+  if (columns.empty()) return {};
+  const auto row = [&](std::string_view name, const auto& score_of) {
+    std::string line = fmt::format("| {} |", name);
+    for (const auto& [index, score] : columns) {
+      const std::optional<double> percent = score_of(index, *score);
+      line += percent ? fmt::format(" {:.2f} |", *percent) : std::string(" |");
+    }
+    return line + "\n";
+  };
+  std::string table = "| |";
+  for (const auto& column : columns) table += fmt::format(" {} |", kPublishedTasks[column.first]);
+  table += "\n|---|";
+  for (std::size_t i = 0; i < columns.size(); ++i) table += "---|";
+  table += "\n";
+  table += row("**this model**", [](std::size_t, const Score& score) { return std::optional(100.0 * score.value); });
+  table += row("chance", [](std::size_t, const Score& score) {
+    return score.chance ? std::optional(100.0 * *score.chance) : std::nullopt;
+  });
+  for (const PublishedModel& model : published_models()) {
+    if (std::ranges::none_of(columns, [&](const auto& column) { return model.scores[column.first].has_value(); })) {
+      continue;
+    }
+    table += row(model.name, [&](std::size_t index, const Score&) { return model.scores[index]; });
+  }
+  return table;
+}
+
 }  // namespace
 
 std::string result_page(const EvaluationRun& run, std::uint64_t seed) {
@@ -78,6 +115,13 @@ std::string result_page(const EvaluationRun& run, std::uint64_t seed) {
       "equal does not come from looking.\n\n## Tasks\n\n";
   page += kScoreHead;
   for (const TaskResult& task : run.tasks) page += score_rows(task.task, task.total);
+  if (const std::string table = published_table(run); !table.empty()) {
+    page +=
+        "\n## Beside published models\n\nPercent. The others are the baselines of BitMar's Table 1, 35 to 570 times "
+        "as large, with the scores of the BitNet b1.58 2B4T report (arXiv 2504.12285, Table 3), by that report's "
+        "prompts; BitMar's own is its paper's.\n\n" +
+        table;
+  }
   if (const auto effects = memory_effects(run, seed); !effects.empty()) {
     page +=
         "\n## Memory on and off\n\nThe same weights, items and prompts. p is two-sided, of a permutation test that "

@@ -8,6 +8,6 @@ namespace bitmar {
 LogSoftmax::LogSoftmax(const Kernels& kernels, std::span<const float> logits)
     : logits_(logits),
       most_likely_(static_cast<TokenId>(row_max_index(kernels, logits))),
-      log_normalizer_(log_sum_exp(logits, logits[most_likely_])) {}
+      log_normalizer_(log_sum_exp(kernels, logits, logits[most_likely_])) {}
 
 }  // namespace bitmar

@@ -12,6 +12,7 @@
 #include "kernels/avx2_products.h"
 
 namespace bitmar::avx2 {
+#include "kernels/double_sums.h"
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
 // clang-format on

@@ -16,7 +16,6 @@ struct Ints {
 constexpr std::size_t kLinearTokens = 5;
 constexpr std::size_t kLinearPanels = 1;
 constexpr std::size_t kVectorPanels = 4;
-constexpr std::size_t kUsualKeyWidth = 32;
 
 // Lanes [0, count) on; count may be negative or above 8.
 BITMAR_TARGET inline __m256i first_lanes(int count) {
@@ -84,11 +83,15 @@ BITMAR_TARGET inline Ints to_ints(Floats integral) {
 BITMAR_TARGET inline Floats to_floats(Ints v) {
   return {_mm256_cvtepi32_ps(v.low), _mm256_cvtepi32_ps(v.high)};
 }
-BITMAR_TARGET inline __m256 add_exponent(__m256 value, __m256i exponent) {
-  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(value), _mm256_slli_epi32(exponent, 23)));
+BITMAR_TARGET inline Floats as_floats(Ints v) {
+  return {_mm256_castsi256_ps(v.low), _mm256_castsi256_ps(v.high)};
 }
-BITMAR_TARGET inline Floats add_exponent(Floats value, Ints exponent) {
-  return {add_exponent(value.low, exponent.low), add_exponent(value.high, exponent.high)};
+BITMAR_TARGET inline __m256 times_power(__m256 value, __m256 n) {
+  const __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
+  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(value), exponent));
+}
+BITMAR_TARGET inline Floats times_power(Floats value, Floats n) {
+  return {times_power(value.low, n.low), times_power(value.high, n.high)};
 }
 BITMAR_TARGET inline __m128 four_sums(Floats v) {
   const __m256 eight = _mm256_add_ps(v.low, v.high);
@@ -169,8 +172,9 @@ class KeyQuery {
   std::size_t width_;
 };
 
-struct UsualKeyQuery : KeyQuery {
-  BITMAR_TARGET explicit UsualKeyQuery(const std::int8_t* codes) : KeyQuery(codes, kUsualKeyWidth) {}
+template <std::size_t kWidth>
+struct FixedKeyQuery : KeyQuery {
+  BITMAR_TARGET explicit FixedKeyQuery(const std::int8_t* codes) : KeyQuery(codes, kWidth) {}
 };
 
 // 16 high digits of 16 bits, then 16 low ones of 15.

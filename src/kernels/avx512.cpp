@@ -16,6 +16,7 @@
 #include "kernels/avx512_products.h"
 
 namespace bitmar::avx512 {
+#include "kernels/double_sums.h"
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
 // clang-format on
@@ -30,6 +31,7 @@ const KernelTable* avx512_table() {
     table.ternary_pack = ternary_pack<16>;
     table.int8_packed_bytes = int8_packed_bytes<16>;
     table.int8_pack = int8_pack<16, 0x80>;
+    table.key_flip = 0x80;
     table.row_granule = 64;
     table.ternary_linear = avx512::ternary_linear;
     table.int8_linear = avx512::int8_linear;

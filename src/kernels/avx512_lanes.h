@@ -12,7 +12,6 @@ using Ints = __m512i;
 constexpr std::size_t kLinearTokens = 6;
 constexpr std::size_t kLinearPanels = 4;
 constexpr std::size_t kVectorPanels = 8;
-constexpr std::size_t kUsualKeyWidth = 32;
 
 BITMAR_TARGET inline __mmask16 first_lanes(std::size_t count) {
   return static_cast<__mmask16>((1u << count) - 1u);
@@ -69,8 +68,11 @@ BITMAR_TARGET inline Ints to_ints(Floats integral) {
 BITMAR_TARGET inline Floats to_floats(Ints v) {
   return _mm512_cvtepi32_ps(v);
 }
-BITMAR_TARGET inline Floats add_exponent(Floats value, Ints exponent) {
-  return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(value), _mm512_slli_epi32(exponent, 23)));
+BITMAR_TARGET inline Floats as_floats(Ints v) {
+  return _mm512_castsi512_ps(v);
+}
+BITMAR_TARGET inline Floats times_power(Floats value, Floats n) {
+  return _mm512_scalef_ps(value, n);
 }
 BITMAR_TARGET inline __m128 four_sums(Floats v) {
   const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
@@ -112,11 +114,7 @@ BITMAR_TARGET inline void multiply_add(__m512i& sum, __m512i codes, __m512i x) {
   asm("vpdpbusd %[x], %[codes], %[sum]" : [sum] "+v"(sum) : [codes] "v"(codes), [x] "v"(x));
 }
 
-// Keys as unsigned bytes key + 128; the sum starts at minus 128 times that of the query.
-BITMAR_TARGET inline __m512i flipped_keys(const std::int8_t* keys) {
-  return _mm512_xor_si512(_mm512_load_si512(keys), _mm512_set1_epi8(-128));
-}
-
+// Keys are unsigned, key + 128: the sum starts at minus 128 times that of the query.
 BITMAR_TARGET inline __m512i start_of_sums(const std::int8_t* codes, std::size_t width) {
   __m512i sum = _mm512_setzero_si512();
   for (std::size_t i = 0; i < width; i += 4) multiply_add(sum, _mm512_set1_epi8(1), broadcast4(codes + i));
@@ -128,11 +126,15 @@ class KeyQuery {
   BITMAR_TARGET KeyQuery(const std::int8_t* codes, std::size_t width)
       : codes_(codes), width_(width), start_(start_of_sums(codes, width)) {}
   BITMAR_TARGET inline Ints sums(const std::int8_t* keys) const {
-    __m512i total = start_;
-    for (std::size_t i = 0; i < width_; i += 4) {
-      multiply_add(total, flipped_keys(keys + i * kAttentionBlock), broadcast4(codes_ + i));
+    __m512i even = start_;
+    __m512i odd = _mm512_setzero_si512();
+    std::size_t i = 0;
+    for (; i + 8 <= width_; i += 8) {
+      multiply_add(even, _mm512_load_si512(keys + i * kAttentionBlock), broadcast4(codes_ + i));
+      multiply_add(odd, _mm512_load_si512(keys + (i + 4) * kAttentionBlock), broadcast4(codes_ + i + 4));
     }
-    return total;
+    if (i < width_) multiply_add(even, _mm512_load_si512(keys + i * kAttentionBlock), broadcast4(codes_ + i));
+    return _mm512_add_epi32(even, odd);
   }
 
  private:
@@ -141,27 +143,28 @@ class KeyQuery {
   __m512i start_;
 };
 
-// A query of 32 codes stays in eight registers.
-class UsualKeyQuery {
+// A query of kWidth codes, a multiple of 8, stays in kWidth / 4 registers.
+template <std::size_t kWidth>
+class FixedKeyQuery {
  public:
-  BITMAR_TARGET explicit UsualKeyQuery(const std::int8_t* codes) : start_(start_of_sums(codes, kUsualKeyWidth)) {
-#pragma GCC unroll 8
-    for (std::size_t i = 0; i < 8; ++i) codes_[i] = broadcast4(codes + 4 * i);
+  BITMAR_TARGET explicit FixedKeyQuery(const std::int8_t* codes) : start_(start_of_sums(codes, kWidth)) {
+#pragma GCC unroll 16
+    for (std::size_t i = 0; i < kWidth / 4; ++i) codes_[i] = broadcast4(codes + 4 * i);
   }
   BITMAR_TARGET inline Ints sums(const std::int8_t* keys) const {
     __m512i even = start_;
     __m512i odd = _mm512_setzero_si512();
-#pragma GCC unroll 4
-    for (std::size_t i = 0; i < 8; i += 2) {
-      multiply_add(even, flipped_keys(keys + i * 64), codes_[i]);
-      multiply_add(odd, flipped_keys(keys + i * 64 + 64), codes_[i + 1]);
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < kWidth / 4; i += 2) {
+      multiply_add(even, _mm512_load_si512(keys + i * 64), codes_[i]);
+      multiply_add(odd, _mm512_load_si512(keys + i * 64 + 64), codes_[i + 1]);
     }
     return _mm512_add_epi32(even, odd);
   }
 
  private:
   __m512i start_;
-  __m512i codes_[8];
+  __m512i codes_[kWidth / 4];
 };
 
 // For each 4 rows, 4 high bytes, 4 middle ones, 4 low ones, 4 zeros.
@@ -183,31 +186,50 @@ BITMAR_TARGET inline Floats rescaled(__m512i high, __m512i middle, __m512i low, 
   return _mm512_mul_ps(_mm512_insertf32x8(_mm512_castps256_ps512(first), second, 1), _mm512_set1_ps(scale));
 }
 
-// kVectors * 16 columns of the values from column `first` on.
+// Sums of products with the three digits of the weights: high, middle, low.
+template <std::size_t kVectors>
+struct DigitSums {
+  __m512i sums[kVectors][3];
+};
+
+// Adds 16 rows. Digits before kFirst are zero, and so are not multiplied.
+template <std::size_t kFirst, std::size_t kVectors>
+BITMAR_TARGET inline void add_rows_of(DigitSums<kVectors>& total, const std::uint8_t* weights,
+                                      const std::int8_t* values, std::size_t group_bytes) {
+#pragma GCC unroll 4
+  for (std::size_t group = 0; group < 4; ++group) {
+    __m512i digits[3];
+#pragma GCC unroll 3
+    for (std::size_t d = kFirst; d < 3; ++d) digits[d] = broadcast4(weights + group * 16 + d * 4);
+#pragma GCC unroll 4
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      const __m512i value = _mm512_load_si512(values + group * group_bytes + v * 64);
+#pragma GCC unroll 3
+      for (std::size_t d = kFirst; d < 3; ++d) multiply_add(total.sums[v][d], digits[d], value);
+    }
+  }
+}
+
+// kVectors * 16 columns of the values from column `first` on. Where one row has most of the weight, the high digits of
+// most others are zero.
 template <std::size_t kVectors>
 BITMAR_TARGET inline void weighted_columns(const AttentionRange* ranges, std::size_t range_count,
                                            const std::uint8_t* weights, std::size_t width, std::size_t first,
                                            float scale, float* out) {
   const std::size_t group_bytes = round_up(width, 16) * 4;
-  __m512i sums[kVectors][3];
+  constexpr unsigned kHighDigits = 0x1111;  // each four rows' first 32 bits
+  DigitSums<kVectors> total;
 #pragma GCC unroll 4
-  for (std::size_t v = 0; v < kVectors; ++v) sums[v][0] = sums[v][1] = sums[v][2] = _mm512_setzero_si512();
+  for (auto& sums : total.sums) sums[0] = sums[1] = sums[2] = _mm512_setzero_si512();
   for (std::size_t r = 0; r < range_count; ++r) {
     const AttentionRange& range = ranges[r];
     for (std::size_t row = range.begin / 16 * 16; row < range.end; row += 16) {
       const std::int8_t* values = range.values + row / 4 * group_bytes + first * 4;
-#pragma GCC unroll 4
-      for (std::size_t group = 0; group < 4; ++group) {
-        const __m512i high = broadcast4(weights + group * 16);
-        const __m512i middle = broadcast4(weights + group * 16 + 4);
-        const __m512i low = broadcast4(weights + group * 16 + 8);
-#pragma GCC unroll 4
-        for (std::size_t v = 0; v < kVectors; ++v) {
-          const __m512i value = _mm512_load_si512(values + group * group_bytes + v * 64);
-          multiply_add(sums[v][0], high, value);
-          multiply_add(sums[v][1], middle, value);
-          multiply_add(sums[v][2], low, value);
-        }
+      const __m512i block = _mm512_loadu_si512(weights);
+      if ((_mm512_test_epi32_mask(block, block) & kHighDigits) != 0) {
+        add_rows_of<0>(total, weights, values, group_bytes);
+      } else {
+        add_rows_of<1>(total, weights, values, group_bytes);
       }
       weights += 64;
     }
@@ -216,13 +238,14 @@ BITMAR_TARGET inline void weighted_columns(const AttentionRange* ranges, std::si
   for (std::size_t v = 0; v < kVectors; ++v) {
     const std::size_t column = first + v * 16;
     const std::size_t left = width - column < 16 ? width - column : 16;
-    store_first(out + column, left, rescaled(sums[v][0], sums[v][1], sums[v][2], scale));
+    store_first(out + column, left, rescaled(total.sums[v][0], total.sums[v][1], total.sums[v][2], scale));
   }
 }
 
 BITMAR_TARGET void weighted_values(const AttentionRange* ranges, std::size_t range_count, const std::uint8_t* weights,
                                    std::size_t width, float scale, float* out) {
   std::size_t first = 0;
+  for (; first + 48 < width; first += 64) weighted_columns<4>(ranges, range_count, weights, width, first, scale, out);
   for (; first + 16 < width; first += 32) weighted_columns<2>(ranges, range_count, weights, width, first, scale, out);
   if (first < width) weighted_columns<1>(ranges, range_count, weights, width, first, scale, out);
 }

@@ -53,7 +53,7 @@ struct PackedMatrix {
 struct AttentionRange {
   const std::int8_t* query;   // [key_width]
   float query_scale;          // the query's own, times 1 / sqrt(width)
-  const std::int8_t* keys;    // [rows / 16, key_width / 4, 16, 4], 64-byte aligned
+  const std::int8_t* keys;    // [rows / 16, key_width / 4, 16, 4], XORed with the table's key_flip, 64-byte aligned
   const float* key_scales;    // [rows]
   const std::int8_t* values;  // [rows / 4, value_width, 4], 64-byte aligned
   const float* value_scales;  // [rows]
@@ -69,6 +69,12 @@ inline constexpr std::size_t kAttentionBlock = 16;
 // way.
 inline constexpr float kHeadRange = 127.0f * (1.0f - 0x1p-12f);
 
+inline constexpr float kLog2E = 1.44269504f;
+
+// The lowest score, to the base of two and beside the largest, whose exponential is taken: below it, weights are far
+// below their last bit, and products with small scales would become denormal, which processors compute slowly.
+inline constexpr float kLowestScore = -64.0f;
+
 // Attention weights are integers of 23 bits, as fine as a float beside the largest of them; sums over 65,536 rows fit.
 inline constexpr std::int32_t kWeightLimit = 8388607;
 
@@ -83,6 +89,9 @@ struct KernelTable {
   void (*int8_pack)(const std::int8_t* codes, std::size_t rows, std::size_t columns, std::uint8_t* packed);
   std::size_t (*float_packed_bytes)(std::size_t rows, std::size_t columns);
   void (*float_pack)(const float* weights, std::size_t rows, std::size_t columns, std::uint8_t* packed);
+
+  // What is XORed into every stored key (0x80: keys are unsigned, code + 128).
+  std::uint8_t key_flip;
 
   // Threads split a matrix at multiples of this many rows.
   std::size_t row_granule;
@@ -124,6 +133,18 @@ struct KernelTable {
   void (*softmax)(float* values, std::size_t count);
   float (*dot)(const float* a, const float* b, std::size_t count);
   std::size_t (*index_of_max)(const float* values, std::size_t count);
+  // The largest of each of 32 columns of values [rows, 32]; minus infinity where rows = 0.
+  void (*column_maxima)(const float* values, std::size_t rows, float* maxima);
+  // Floats a little above exp((x - largest) * rate), factor = rate * log2(e) * 2^23: the integer max((x - largest) *
+  // factor + 127 * 2^23, 2^23) as the bits of a float (Schraudolph 1999). No x is above `largest`.
+  void (*rough_exponentials)(const float* x, std::size_t count, float largest, float factor, float* out);
+  // The sums of these over all x and over those not below `pivot`: in 32 lanes of floats, these in double, ascending; then,
+  // one by one, what lies beyond the last multiple of 32.
+  void (*rough_exponential_sums)(const float* x, std::size_t count, float largest, float factor, float pivot,
+                                 double* all, double* not_below);
+  // The same sums of 2^((x - largest) * factor) in double precision, relative error below 1e-12; in 16 lanes.
+  void (*exponential_sums)(const float* x, std::size_t count, double largest, double factor, float pivot, double* all,
+                           double* not_below);
 
   // One query's attention over cached rows of one head: out[j] = sum_i p_i value_i[j] with p the softmax of the scores
   // over all ranges together. Scores are exact integer products times their scales. The weights p_i * value_scale_i

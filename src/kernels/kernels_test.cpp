@@ -115,11 +115,12 @@ TEST(Kernels, EveryTableIsComplete) {
   for (const Kernels* table : available_kernels()) {
     SCOPED_TRACE(table->name);
     EXPECT_GT(table->row_granule, 0u);
-    // Nothing but pointers, and the granule that is not 0 either.
+    // Nothing but pointers, the granule that is not 0 either, and one entry that may be.
+    constexpr std::size_t kMayBeZero = offsetof(Kernels, key_flip) / sizeof(void*);
     static_assert(sizeof(Kernels) % sizeof(void*) == 0);
     std::array<std::uintptr_t, sizeof(Kernels) / sizeof(void*)> entries{};
     std::memcpy(entries.data(), table, sizeof(Kernels));
-    for (std::size_t i = 0; i < entries.size(); ++i) EXPECT_NE(entries[i], 0u) << "entry " << i;
+    for (std::size_t i = 0; i < entries.size(); ++i) EXPECT_TRUE(entries[i] != 0 || i == kMayBeZero) << i;
   }
 }
 

@@ -9,11 +9,12 @@
 //   zeros() spread(f) load(p) load_first(p, n) store(p, v) store_first(p, n, v)   n <= 16; missing lanes read as 0
 //   add sub mul div   max(a, b): a > b ? a : b   min(a, b): a < b ? a : b   magnitude(a) round_even(a)
 //   where_not_below(value, x, bound): value where x >= bound, else 0
-//   to_ints(integral floats) to_floats(ints) add_exponent(value, ints): value * 2^ints by its exponent bits
+//   to_ints(integral floats) to_floats(ints) as_floats(ints): their bits
+//   times_power(value, n): value * 2^n for integral n, all of them normal numbers
 //   sum_lanes(v): lanes i and i + 8, then i + 4, i + 2, i + 1   max_lanes(v)   any_equal(v, w): bit i for lane i
 //   widen_codes(p, n): up to 16 int8 as Floats   store_codes(p, ints): 16 int8
 //   fold_to_four(v, p): the sum of the lanes i mod 4, as the first steps of sum_lanes
-//   KeyQuery(codes, width): a query; sums(keys): its products with 16 keys; UsualKeyQuery: of kUsualKeyWidth
+//   KeyQuery(codes, width): a query; sums(keys): its products with 16 keys; FixedKeyQuery<width>(codes): the usual ones
 //   store_weights(p, ints): 64 bytes that weighted_values(...), the second half of attend, understands
 //   kLinearTokens, kLinearPanels: the tile of a float product that fits the registers; kVectorPanels for one token
 
@@ -25,25 +26,31 @@ BITMAR_TARGET inline std::size_t lanes_left(std::size_t count, std::size_t at) {
   return count - at < kLanes ? count - at : kLanes;
 }
 
-// e^x for x from kLowestExponent to 88: 2^n e^r with |r| <= ln(2) / 2 and e^r = 1 + r + r^2 P(r), P of degree 4
-// fitted for the least relative error (4e-9); within 3 units in the last place. Polynomials are evaluated in pairs, not
-// by Horner's rule, because it is the length of the chain that costs.
-constexpr float kLowestExponent = -87.3365f;
-
-BITMAR_TARGET inline Floats bounded_exponential(Floats x) {
-  const Floats n = round_even(mul(x, spread(1.44269504f)));
-  // ln(2) in two parts, the first short enough for n * part to be exact.
-  const Floats r = sub(sub(x, mul(n, spread(0x1.62e4p-1f))), mul(n, spread(0x1.7f7d1cp-20f)));
+// 2^(n + r) for integral n and |r| <= 1/2. 2^r is 1 + r P(r), P of degree 4 fitted for the least relative error: 2.1e-7
+// with all roundings. Evaluated in pairs, not by Horner's rule, because it is the length of the chain that costs.
+BITMAR_TARGET inline Floats power_of_two(Floats n, Floats r) {
   const Floats r2 = mul(r, r);
-  const Floats low = add(mul(r, spread(0x1.555492p-3f)), spread(0x1.fffffcp-2f));
-  const Floats middle = add(mul(r, spread(0x1.123a2p-7f)), spread(0x1.5558f2p-5f));
-  const Floats p = add(mul(add(mul(r2, spread(0x1.6a23cep-10f)), middle), r2), low);
-  return add_exponent(add(add(mul(p, r2), r), spread(1.0f)), to_ints(n));
+  const Floats upper = add(mul(r, spread(0x1.5bba28p-10f)), spread(0x1.3cea88p-7f));
+  const Floats middle = add(mul(r, spread(0x1.c6b752p-5f)), spread(0x1.ebf9bcp-3f));
+  const Floats lower = add(mul(r, spread(0x1.62e42ap-1f)), spread(1.0f));
+  return times_power(add(mul(add(mul(upper, r2), middle), r2), lower), n);
 }
 
-// For x at most 0; the smallest normal number below kLowestExponent.
-BITMAR_TARGET inline Floats exponential_of_negative(Floats x) {
-  return bounded_exponential(max(x, spread(kLowestExponent)));
+// 2^x for x at most 127; 2^lowest below that, at least 2^-126, the smallest normal number.
+BITMAR_TARGET inline Floats bounded_power_of_two(Floats x, float lowest) {
+  const Floats bounded = max(x, spread(lowest));
+  const Floats n = round_even(bounded);
+  return power_of_two(n, sub(bounded, n));
+}
+
+// e^x for x from kLowestExponent to 88, within 4 units in the last place: 2^n e^r.
+constexpr float kLowestExponent = -87.3364f;
+
+BITMAR_TARGET inline Floats bounded_exponential(Floats x) {
+  const Floats n = round_even(mul(x, spread(kLog2E)));
+  // ln(2) in two parts, the first short enough for n * part to be exact.
+  const Floats r = sub(sub(x, mul(n, spread(0x1.62e4p-1f))), mul(n, spread(0x1.7f7d1cp-20f)));
+  return power_of_two(n, mul(r, spread(kLog2E)));
 }
 
 // For any x; 0 below kLowestExponent.
@@ -64,7 +71,7 @@ struct Gelu {
     const Floats c = add(mul(t, spread(-0.22036046f)), spread(0.33088064f));
     const Floats upper = add(mul(t2, spread(0.045490682f)), c);
     const Floats q = mul(add(mul(add(mul(upper, t2), b), t2), a), t);
-    const Floats power = bounded_exponential(mul(mul(y, y), spread(-0.5f)));
+    const Floats power = bounded_power_of_two(mul(mul(y, y), spread(-0.5f * kLog2E)), -126.0f);
     return sub(max(x, zeros()), mul(mul(y, power), q));
   }
 };
@@ -202,6 +209,65 @@ BITMAR_TARGET std::size_t index_of_max(const float* values, std::size_t count) {
   for (; i < count && values[i] != largest; ++i) {
   }
   return i < count ? i : 0;
+}
+
+constexpr std::size_t kColumns = 2 * kLanes;  // of column_maxima, and lanes of the sums below
+
+BITMAR_TARGET void column_maxima(const float* values, std::size_t rows, float* maxima) {
+  Floats first = spread(-__builtin_inff());
+  Floats second = first;
+  for (std::size_t row = 0; row < rows; ++row, values += kColumns) {
+    first = max(load(values), first);
+    second = max(load(values + kLanes), second);
+  }
+  store(maxima, first);
+  store(maxima + kLanes, second);
+}
+
+struct RoughExponential {
+  Floats largest;
+  Floats factor;
+  BITMAR_TARGET inline Floats operator()(Floats x) const {
+    const Floats bits = add(mul(sub(x, largest), factor), spread(127.0f * 0x1p23f));
+    return as_floats(to_ints(max(bits, spread(0x1p23f))));
+  }
+};
+
+BITMAR_TARGET void rough_exponentials(const float* x, std::size_t count, float largest, float factor, float* out) {
+  const RoughExponential power{spread(largest), spread(factor)};
+  std::size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(out + i, power(load(x + i)));
+  if (i < count) store_first(out + i, count - i, power(load_first(x + i, count - i)));
+}
+
+BITMAR_TARGET void rough_exponential_sums(const float* x, std::size_t count, float largest, float factor, float pivot,
+                                          double* all, double* not_below) {
+  const RoughExponential power{spread(largest), spread(factor)};
+  const Floats bound = spread(pivot);
+  Floats sums[4] = {zeros(), zeros(), zeros(), zeros()};
+  std::size_t i = 0;
+  for (; i + kColumns <= count; i += kColumns) {
+#pragma GCC unroll 2
+    for (std::size_t k = 0; k < 2; ++k) {
+      const Floats values = load(x + i + k * kLanes);
+      const Floats weights = power(values);
+      sums[k] = add(sums[k], weights);
+      sums[2 + k] = add(sums[2 + k], where_not_below(weights, values, bound));
+    }
+  }
+  float lanes[2 * kColumns];
+  for (std::size_t k = 0; k < 4; ++k) store(lanes + k * kLanes, sums[k]);
+  *all = *not_below = 0.0;
+  for (std::size_t lane = 0; lane < kColumns; ++lane) {
+    *all += static_cast<double>(lanes[lane]);
+    *not_below += static_cast<double>(lanes[kColumns + lane]);
+  }
+  for (; i < count; ++i) {
+    float weight;
+    store_first(&weight, 1, power(spread(x[i])));
+    *all += static_cast<double>(weight);
+    if (x[i] >= pivot) *not_below += static_cast<double>(weight);
+  }
 }
 
 BITMAR_TARGET float largest_of(const float* values, std::size_t count) {

@@ -111,15 +111,16 @@ BITMAR_TARGET inline Floats within(const AttentionRange& range, std::size_t row,
   return load(lanes);
 }
 
-// The scores of one query over a range in whole blocks of 16 rows.
+// The scores of one query, to the base of two, over a range in whole blocks of 16 rows.
 template <typename Query>
 BITMAR_TARGET inline Floats range_scores(const AttentionRange& range, const Query& query, std::size_t key_width,
                                          Floats maxima, float* scores) {
-  const Floats query_scale = spread(range.query_scale);
+  const Floats query_scale = spread(range.query_scale * kLog2E);
   for (std::size_t row = range.begin / kLanes * kLanes; row < range.end; row += kLanes) {
+    const std::int8_t* keys = range.keys + row * key_width;
     const Floats scale = mul(load(range.key_scales + row), query_scale);
-    Floats products = mul(to_floats(query.sums(range.keys + row * key_width)), scale);
-    if (range.biases != nullptr) products = add(products, load(range.biases + row));
+    Floats products = mul(to_floats(query.sums(keys)), scale);
+    if (range.biases != nullptr) products = add(products, mul(load(range.biases + row), spread(kLog2E)));
     const Floats block = within(range, row, products, -__builtin_inff());
     maxima = max(block, maxima);
     store(scores, block);
@@ -145,8 +146,10 @@ BITMAR_TARGET void attend(const AttentionRange* ranges, std::size_t range_count,
   Floats maxima = spread(-__builtin_inff());
   float* scores = scratch;
   for (std::size_t r = 0; r < range_count; ++r) {
-    if (key_width == kUsualKeyWidth) {
-      maxima = range_scores(ranges[r], UsualKeyQuery(ranges[r].query), key_width, maxima, scores);
+    if (key_width == 32) {
+      maxima = range_scores(ranges[r], FixedKeyQuery<32>(ranges[r].query), key_width, maxima, scores);
+    } else if (key_width == 64) {
+      maxima = range_scores(ranges[r], FixedKeyQuery<64>(ranges[r].query), key_width, maxima, scores);
     } else {
       maxima = range_scores(ranges[r], KeyQuery(ranges[r].query, key_width), key_width, maxima, scores);
     }
@@ -159,7 +162,7 @@ BITMAR_TARGET void attend(const AttentionRange* ranges, std::size_t range_count,
   for (std::size_t r = 0; r < range_count; ++r) {
     const AttentionRange& range = ranges[r];
     for (std::size_t row = range.begin / kLanes * kLanes; row < range.end; row += kLanes) {
-      const Floats power = within(range, row, exponential_of_negative(sub(load(weights), largest)), 0.0f);
+      const Floats power = within(range, row, bounded_power_of_two(sub(load(weights), largest), kLowestScore), 0.0f);
       sums = add(sums, power);
       if (probabilities != nullptr) store_first(probabilities + row, lanes_left(range.end, row), power);
       const Floats weight = mul(power, load(range.value_scales + row));
@@ -204,6 +207,10 @@ constexpr KernelTable lane_table(const char* name) {
   table.softmax = softmax;
   table.dot = dot;
   table.index_of_max = index_of_max;
+  table.column_maxima = column_maxima;
+  table.rough_exponentials = rough_exponentials;
+  table.rough_exponential_sums = rough_exponential_sums;
+  table.exponential_sums = exponential_sums;
   table.attend = attend;
   table.rotate = rotate;
   return table;

@@ -18,6 +18,7 @@ namespace bitmar::neon {
 #include "kernels/neon_products.h"
 #include "kernels/quad_dots.h"
 #include "kernels/quad_linear.h"
+#include "kernels/double_sums.h"
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
 // clang-format on

@@ -20,6 +20,7 @@ namespace bitmar::neon_dotprod {
 #include "kernels/neon_dot_products.h"
 #include "kernels/quad_dots.h"
 #include "kernels/quad_linear.h"
+#include "kernels/double_sums.h"
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
 // clang-format on

@@ -21,6 +21,7 @@ namespace bitmar::neon_i8mm {
 #include "kernels/neon_matrix_products.h"
 #include "kernels/quad_dots.h"
 #include "kernels/quad_linear.h"
+#include "kernels/double_sums.h"
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
 // clang-format on

@@ -57,8 +57,11 @@ BITMAR_TARGET inline IntQuad to_ints(Quad integral) {
 BITMAR_TARGET inline Quad to_floats(IntQuad v) {
   return vcvtq_f32_s32(v);
 }
-BITMAR_TARGET inline Quad add_exponent(Quad value, IntQuad exponent) {
-  return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(value), vshlq_n_s32(exponent, 23)));
+BITMAR_TARGET inline Quad as_floats(IntQuad v) {
+  return vreinterpretq_f32_s32(v);
+}
+BITMAR_TARGET inline Quad times_power(Quad value, Quad n) {
+  return as_floats(vaddq_s32(vreinterpretq_s32_f32(value), vshlq_n_s32(to_ints(n), 23)));
 }
 BITMAR_TARGET inline float first(Quad v) {
   return vgetq_lane_f32(v, 0);

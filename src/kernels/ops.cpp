@@ -65,6 +65,11 @@ std::size_t row_max_index(const Kernels& kernels, std::span<const float> values)
   return kernels.index_of_max(values.data(), values.size());
 }
 
+void column_maxima(const Kernels& kernels, std::span<const float> values, std::span<float> maxima) {
+  assert(values.size() % kMaximaColumns == 0 && maxima.size() == kMaximaColumns);
+  kernels.column_maxima(values.data(), values.size() / kMaximaColumns, maxima.data());
+}
+
 void attend(const Kernels& kernels, std::span<const AttentionRange> ranges, std::span<float> scratch,
             std::span<float> out, std::span<float> probabilities) {
   assert(!ranges.empty());

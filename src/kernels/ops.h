@@ -40,6 +40,10 @@ void softmax(const Kernels& kernels, std::span<float> values);
 // The index of the largest value; the lowest one where several are equal. `values` is not empty and has no NaN.
 [[nodiscard]] std::size_t row_max_index(const Kernels& kernels, std::span<const float> values);
 
+// The largest of each column of values [rows, kMaximaColumns]; minus infinity where there is no row.
+inline constexpr std::size_t kMaximaColumns = 32;
+void column_maxima(const Kernels& kernels, std::span<const float> values, std::span<float> maxima);
+
 // One query over cached rows of one head: `attend` of kernel_table.h. Ranges are not empty. scratch: 64-byte aligned, a
 // float for each row of their blocks. out: [width of the head]. probabilities: [rows] of a single range that begins at
 // 0, or empty.

@@ -11,7 +11,6 @@
 
 namespace {
 
-constexpr std::size_t kUsualKeyWidth = 32;
 constexpr std::size_t kPanelRows = 16;
 constexpr std::size_t kPanelGroup = 64;  // bytes: 16 rows of 4 columns
 
@@ -82,20 +81,23 @@ class KeyQuery {
   std::size_t width_;
 };
 
-// A query of 32 codes, loaded once.
-class UsualKeyQuery {
+// A query of kWidth codes, a multiple of 8, loaded once.
+template <std::size_t kWidth>
+class FixedKeyQuery {
  public:
-  BITMAR_TARGET explicit UsualKeyQuery(const std::int8_t* codes)
-      : codes_{eight_codes(codes), eight_codes(codes + 8), eight_codes(codes + 16), eight_codes(codes + 24)} {}
+  BITMAR_TARGET explicit FixedKeyQuery(const std::int8_t* codes) {
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < kWidth / 8; ++i) codes_[i] = eight_codes(codes + 8 * i);
+  }
   BITMAR_TARGET inline Ints sums(const std::int8_t* keys) const {
     DotSums sums[4] = {no_sums(), no_sums(), no_sums(), no_sums()};
-#pragma GCC unroll 4
-    for (std::size_t i = 0; i < 4; ++i) add_key_products(sums, keys + i * 128, codes_[i]);
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < kWidth / 8; ++i) add_key_products(sums, keys + i * 128, codes_[i]);
     return all_finished(sums);
   }
 
  private:
-  EightCodes codes_[4];
+  EightCodes codes_[kWidth / 8];
 };
 
 // Weights are met as three digits of signed bytes, which only the negated weight has: -w = high * 65536 + middle * 256

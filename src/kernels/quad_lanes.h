@@ -3,7 +3,7 @@
 //
 //   Quad (4 floats) IntQuad (4 x 32 bits)
 //   zeros() spread(f) load(p) store(p, v) add sub mul div max min magnitude round_even where_not_below
-//   to_ints to_floats add_exponent: as for the lanes
+//   to_ints to_floats as_floats times_power: as for the lanes
 //   first(v): lane 0   upper_half(v): lanes 2 and 3 in front   swapped(v): lane 1 in front
 //   equal_bits(a0, b0, ..., a3, b3): bit i for lane i of the four   widen_codes(p, four vectors out)
 //   store_codes(p, four vectors of integers)
@@ -82,9 +82,12 @@ BITMAR_TARGET inline Ints to_ints(Floats integral) {
 BITMAR_TARGET inline Floats to_floats(Ints v) {
   return {quad::to_floats(v.q0), quad::to_floats(v.q1), quad::to_floats(v.q2), quad::to_floats(v.q3)};
 }
-BITMAR_TARGET inline Floats add_exponent(Floats value, Ints exponent) {
-  return {quad::add_exponent(value.q0, exponent.q0), quad::add_exponent(value.q1, exponent.q1),
-          quad::add_exponent(value.q2, exponent.q2), quad::add_exponent(value.q3, exponent.q3)};
+BITMAR_TARGET inline Floats as_floats(Ints v) {
+  return {quad::as_floats(v.q0), quad::as_floats(v.q1), quad::as_floats(v.q2), quad::as_floats(v.q3)};
+}
+BITMAR_TARGET inline Floats times_power(Floats value, Floats n) {
+  return {quad::times_power(value.q0, n.q0), quad::times_power(value.q1, n.q1), quad::times_power(value.q2, n.q2),
+          quad::times_power(value.q3, n.q3)};
 }
 BITMAR_TARGET inline Quad four_sums(Floats v) {
   return quad::add(quad::add(v.q0, v.q2), quad::add(v.q1, v.q3));

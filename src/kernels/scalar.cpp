@@ -1,19 +1,18 @@
 // The portable reference of every kernel: plain loops in the order of operations that kernel_table.h promises.
-#include <bit>
 #include <cfloat>
 #include <cmath>
 #include <span>
 
 #include "kernels/isa_tables.h"
+#include "kernels/scalar_rows.h"
 
 namespace bitmar {
+
+#define BITMAR_TARGET
+#include "kernels/double_sums.h"
+#undef BITMAR_TARGET
+
 namespace {
-
-constexpr std::size_t kLanes = 16;
-
-std::size_t padded(std::size_t count, std::size_t multiple) {
-  return (count + multiple - 1) / multiple * multiple;
-}
 
 // Ternary and int8 weights alike: one byte a code, rows padded with zeros as activation rows are.
 std::size_t code_packed_bytes(std::size_t rows, std::size_t columns) {
@@ -104,158 +103,7 @@ void float_linear(const PackedMatrix* weights, const float* x, std::size_t token
   }
 }
 
-float quantize_row(const float* x, std::size_t columns, std::size_t stride, float range, std::int8_t* codes) {
-  float largest = 0.0f;
-  for (std::size_t c = 0; c < columns; ++c) largest = std::fabs(x[c]) > largest ? std::fabs(x[c]) : largest;
-  const float scale = range / largest;
-  const bool usable = scale <= FLT_MAX;  // not where largest is 0 or too small
-  // Adding and subtracting 1.5 * 2^23 rounds half to even: the sum has no bits left below the units.
-  constexpr float kRounder = 12582912.0f;
-  for (std::size_t c = 0; c < stride; ++c) {
-    float value = usable && c < columns ? x[c] * scale : 0.0f;
-    value = value > -127.0f ? value : -127.0f;  // also turns what is not a number into a number
-    value = value < 127.0f ? value : 127.0f;
-    codes[c] = static_cast<std::int8_t>((value + kRounder) - kRounder);
-  }
-  return usable ? largest / range : 0.0f;
-}
-
-void quantize_rows(const float* x, std::size_t rows, std::size_t columns, std::size_t stride, std::int8_t* codes,
-                   float* inverse_scales, std::int16_t* column_sums) {
-  for (std::size_t row = 0; row < rows; ++row, codes += stride) {
-    inverse_scales[row] = quantize_row(x + row * columns, columns, stride, 127.0f, codes);
-    for (std::size_t first = 0; first < stride; first += kSumColumns) {
-      int sums[2] = {0, 0};
-      for (std::size_t c = first; c < stride && c < first + kSumColumns; ++c) sums[c / 2 % 2] += codes[c];
-      *column_sums++ = static_cast<std::int16_t>(sums[0]);
-      *column_sums++ = static_cast<std::int16_t>(sums[1]);
-    }
-  }
-}
-
-void quantize_heads(const float* x, std::size_t rows, std::size_t columns, std::size_t stride, std::int8_t* codes,
-                    float* inverse_scales) {
-  for (std::size_t row = 0; row < rows; ++row) {
-    inverse_scales[row] = quantize_row(x + row * columns, columns, stride, kHeadRange, codes + row * stride);
-  }
-}
-
-float sum_of_lanes(const float (&lanes)[kLanes]) {
-  float sums[kLanes];
-  for (std::size_t i = 0; i < kLanes; ++i) sums[i] = lanes[i];
-  for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
-    for (std::size_t i = 0; i < half; ++i) sums[i] += sums[i + half];
-  }
-  return sums[0];
-}
-
-// See lane_kernels.h for the approximations.
-constexpr float kLowestExponent = -87.3365f;
-
-float bounded_exponential(float x) {
-  constexpr float kRounder = 12582912.0f;  // adding and subtracting 1.5 * 2^23 rounds half to even
-  const float n = (x * 1.44269504f + kRounder) - kRounder;
-  const float r = x - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f;
-  const float r2 = r * r;
-  const float low = r * 0x1.555492p-3f + 0x1.fffffcp-2f;
-  const float middle = r * 0x1.123a2p-7f + 0x1.5558f2p-5f;
-  const float p = (r2 * 0x1.6a23cep-10f + middle) * r2 + low;
-  const float power = p * r2 + r + 1.0f;
-  return std::bit_cast<float>(std::bit_cast<std::int32_t>(power) + static_cast<std::int32_t>(n) * (1 << 23));
-}
-
-float exponential_of_negative(float x) {
-  return bounded_exponential(x > kLowestExponent ? x : kLowestExponent);
-}
-
-float exponential(float x) {
-  if (!(x >= kLowestExponent)) return 0.0f;
-  return bounded_exponential(x < 88.02f ? x : 88.02f);
-}
-
-// The sum of a norm over values[count]: 64 lanes, folded to 16 as vectors 0 and 2, 1 and 3.
-template <typename Function>
-float norm_sum(const float* x, std::size_t count, const Function& function) {
-  float chains[4 * kLanes] = {};
-  for (std::size_t i = 0; i < count; ++i) chains[i % (4 * kLanes)] += function(x[i]);
-  float lanes[kLanes];
-  for (std::size_t i = 0; i < kLanes; ++i) {
-    lanes[i] = (chains[i] + chains[i + 2 * kLanes]) + (chains[i + kLanes] + chains[i + 3 * kLanes]);
-  }
-  return sum_of_lanes(lanes);
-}
-
-void layer_norm_row(const float* x, const float* gain, const float* bias, float epsilon, std::size_t count,
-                    float* out) {
-  const float mean = norm_sum(x, count, [](float value) { return value; }) / static_cast<float>(count);
-  const float squares = norm_sum(x, count, [mean](float value) { return (value - mean) * (value - mean); });
-  const float inverse = 1.0f / std::sqrt(squares / static_cast<float>(count) + epsilon);
-  for (std::size_t i = 0; i < count; ++i) {
-    const float normalised = (x[i] - mean) * inverse * gain[i];
-    out[i] = bias == nullptr ? normalised : normalised + bias[i];
-  }
-}
-
-void gelu(const float* x, std::size_t count, float* out) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const float magnitude = std::fabs(x[i]);
-    const float y = magnitude < 13.0f ? magnitude : 13.0f;
-    const float t = 1.0f / (y * 0.33f + 1.0f);
-    const float t2 = t * t;
-    const float upper = t2 * 0.045490682f + (t * -0.22036046f + 0.33088064f);
-    const float q = ((upper * t2 + (t * -0.08903031f + 0.18094513f)) * t2 + (t * 0.119453296f + 0.132621f)) * t;
-    out[i] = (x[i] > 0.0f ? x[i] : 0.0f) - y * bounded_exponential(y * y * -0.5f) * q;
-  }
-}
-
-void silu(const float* x, std::size_t count, float* out) {
-  for (std::size_t i = 0; i < count; ++i) out[i] = x[i] / (1.0f + exponential(0.0f - x[i]));
-}
-
-void relu(const float* x, std::size_t count, float* out) {
-  for (std::size_t i = 0; i < count; ++i) out[i] = x[i] > 0.0f ? x[i] : 0.0f;
-}
-
-void add(const float* a, const float* b, std::size_t count, float* out) {
-  for (std::size_t i = 0; i < count; ++i) out[i] = a[i] + b[i];
-}
-
-void multiply(const float* a, const float* b, std::size_t count, float* out) {
-  for (std::size_t i = 0; i < count; ++i) out[i] = a[i] * b[i];
-}
-
-void axpy(float alpha, const float* x, std::size_t count, float* y) {
-  for (std::size_t i = 0; i < count; ++i) y[i] += alpha * x[i];
-}
-
-void dequantize(const std::int8_t* codes, float scale, std::size_t count, float* out) {
-  for (std::size_t i = 0; i < count; ++i) out[i] = scale * static_cast<float>(codes[i]);
-}
-
-std::size_t index_of_max(const float* values, std::size_t count) {
-  std::size_t best = 0;
-  for (std::size_t i = 1; i < count; ++i) best = values[i] > values[best] ? i : best;
-  return best;
-}
-
-void softmax(float* values, std::size_t count) {
-  if (count == 0) return;
-  const float largest = values[index_of_max(values, count)];
-  float lanes[kLanes] = {};
-  for (std::size_t i = 0; i < count; ++i) {
-    values[i] = exponential(values[i] - largest);
-    lanes[i % kLanes] += values[i];
-  }
-  const float inverse = 1.0f / sum_of_lanes(lanes);
-  for (std::size_t i = 0; i < count; ++i) values[i] *= inverse;
-}
-
-float dot(const float* a, const float* b, std::size_t count) {
-  float lanes[kLanes] = {};
-  for (std::size_t i = 0; i < count; ++i) lanes[i % kLanes] += a[i] * b[i];
-  return sum_of_lanes(lanes);
-}
-
+// To the base of two.
 float attention_score(const AttentionRange& range, std::size_t width, std::size_t row) {
   const std::size_t key_width = padded(width, 4);
   const std::int8_t* block = range.keys + row / kAttentionBlock * kAttentionBlock * key_width;
@@ -264,8 +112,8 @@ float attention_score(const AttentionRange& range, std::size_t width, std::size_
     const std::size_t at = (i / 4 * kAttentionBlock + row % kAttentionBlock) * 4 + i % 4;
     sum += static_cast<std::int32_t>(block[at]) * range.query[i];
   }
-  const float score = static_cast<float>(sum) * (range.key_scales[row] * range.query_scale);
-  return range.biases == nullptr ? score : score + range.biases[row];
+  const float score = static_cast<float>(sum) * (range.key_scales[row] * (range.query_scale * kLog2E));
+  return range.biases == nullptr ? score : score + range.biases[row] * kLog2E;
 }
 
 void attend(const AttentionRange* ranges, std::size_t range_count, std::size_t width, float* scratch, float* out,
@@ -284,7 +132,7 @@ void attend(const AttentionRange* ranges, std::size_t range_count, std::size_t w
   float* weight = scratch;
   for (const AttentionRange& range : all) {
     for (std::size_t row = range.begin; row < range.end; ++row, ++weight) {
-      const float power = exponential_of_negative(*weight - largest);
+      const float power = bounded_power_of_two(*weight - largest, kLowestScore);
       lanes[row % kLanes] += power;
       if (probabilities != nullptr) probabilities[row] = power;
       *weight = power * range.value_scales[row];
@@ -311,20 +159,6 @@ void attend(const AttentionRange* ranges, std::size_t range_count, std::size_t w
   }
 }
 
-void rotate(float* values, std::size_t heads, std::size_t head_width, const float* cosines, const float* sines) {
-  const std::size_t half = head_width / 2;
-  for (std::size_t h = 0; h < heads; ++h) {
-    float* low = values + h * head_width;
-    float* high = low + half;
-    for (std::size_t i = 0; i < half; ++i) {
-      const float a = low[i];
-      const float b = high[i];
-      low[i] = a * cosines[i] - b * sines[i];
-      high[i] = a * sines[i] + b * cosines[i];
-    }
-  }
-}
-
 }  // namespace
 
 const KernelTable* scalar_table() {
@@ -336,6 +170,7 @@ const KernelTable* scalar_table() {
       .int8_pack = code_pack,
       .float_packed_bytes = float_packed_bytes,
       .float_pack = float_pack,
+      .key_flip = 0,
       .row_granule = kLanes,
       .ternary_linear = ternary_linear,
       .int8_linear = int8_linear,
@@ -354,6 +189,10 @@ const KernelTable* scalar_table() {
       .softmax = softmax,
       .dot = dot,
       .index_of_max = index_of_max,
+      .column_maxima = column_maxima,
+      .rough_exponentials = rough_exponentials,
+      .rough_exponential_sums = rough_exponential_sums,
+      .exponential_sums = exponential_sums,
       .attend = attend,
       .rotate = rotate,
   };

@@ -60,6 +60,7 @@ std::vector<float> run_pieces(const Kernels& kernels) {
   Random random(7);
   AlignedBuffer<std::int8_t> codes(2 * kRows * kWidth);
   for (auto& code : codes.span()) code = random_code(random, 127);
+  for (auto& key : codes.span().first(kRows * kWidth)) key = static_cast<std::int8_t>(key ^ kernels.key_flip);
   std::vector<float> scales(kRows);
   for (float& scale : scales) scale = 0.001f * static_cast<float>(1 + random.below(20));
   std::vector<std::int8_t> query(kWidth);

@@ -17,6 +17,7 @@ namespace bitmar::wasm {
 #include "kernels/wasm_products.h"
 #include "kernels/quad_dots.h"
 #include "kernels/quad_linear.h"
+#include "kernels/double_sums.h"
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
 // clang-format on

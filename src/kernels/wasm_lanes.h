@@ -58,8 +58,11 @@ BITMAR_TARGET inline IntQuad to_ints(Quad integral) {
 BITMAR_TARGET inline Quad to_floats(IntQuad v) {
   return wasm_f32x4_convert_i32x4(v);
 }
-BITMAR_TARGET inline Quad add_exponent(Quad value, IntQuad exponent) {
-  return wasm_i32x4_add(value, wasm_i32x4_shl(exponent, 23));
+BITMAR_TARGET inline Quad as_floats(IntQuad v) {
+  return v;
+}
+BITMAR_TARGET inline Quad times_power(Quad value, Quad n) {
+  return wasm_i32x4_add(value, wasm_i32x4_shl(to_ints(n), 23));
 }
 BITMAR_TARGET inline float first(Quad v) {
   return wasm_f32x4_extract_lane(v, 0);

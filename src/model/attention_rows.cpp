@@ -13,8 +13,9 @@ constexpr std::size_t round_up(std::size_t value, std::size_t multiple) {
 
 }  // namespace
 
-AttentionRows::AttentionRows(std::size_t heads, std::size_t head_width, std::size_t rows)
-    : heads_(heads),
+AttentionRows::AttentionRows(const Kernels& kernels, std::size_t heads, std::size_t head_width, std::size_t rows)
+    : key_flip_(kernels.key_flip),
+      heads_(heads),
       head_width_(head_width),
       key_width_(round_up(head_width, 4)),
       value_width_(round_up(head_width, 16)),
@@ -47,7 +48,12 @@ void AttentionRows::put(std::size_t row, const QuantizedActivations& keys, const
     // Codes are padded with zeros up to the multiple of 4.
     const std::int8_t* key = keys.codes(source).data();
     std::int8_t* key_target = keys_.data() + key_at(head, row, 0);
-    for (std::size_t i = 0; i < key_width_; i += 4) std::memcpy(key_target + i * kAttentionBlock, key + i, 4);
+    for (std::size_t i = 0; i < key_width_; i += 4) {
+      std::uint32_t four;
+      std::memcpy(&four, key + i, sizeof four);
+      four ^= key_flip_ * 0x01010101u;
+      std::memcpy(key_target + i * kAttentionBlock, &four, sizeof four);
+    }
     const std::int8_t* value = values.codes(source).data();
     std::int8_t* value_target = values_.data() + value_at(head, row, 0);
     for (std::size_t i = 0; i < head_width_; ++i) value_target[i * 4] = value[i];
@@ -56,7 +62,7 @@ void AttentionRows::put(std::size_t row, const QuantizedActivations& keys, const
 
 void AttentionRows::copy_first(const AttentionRows& other, std::size_t count) {
   const std::size_t rows = whole_blocks(count);
-  assert(heads_ == other.heads_ && head_width_ == other.head_width_ && rows <= rows_ && rows <= other.rows_);
+  assert(key_flip_ == other.key_flip_ && heads_ == other.heads_ && head_width_ == other.head_width_ && rows <= rows_ && rows <= other.rows_);
   const auto copy = [&](auto& target, const auto& source, std::size_t width) {
     for (std::size_t head = 0; head < heads_; ++head) {
       std::copy_n(source.data() + head * other.rows_ * width, rows * width, target.data() + head * rows_ * width);
@@ -82,7 +88,8 @@ AttentionRange AttentionRows::range(std::size_t head, std::size_t begin, std::si
 }
 
 float AttentionRows::key(std::size_t head, std::size_t row, std::size_t i) const {
-  return static_cast<float>(keys_.data()[key_at(head, row, i)]) * key_scales_.data()[head * rows_ + row];
+  const auto code = static_cast<std::int8_t>(keys_.data()[key_at(head, row, i)] ^ key_flip_);
+  return static_cast<float>(code) * key_scales_.data()[head * rows_ + row];
 }
 
 float AttentionRows::value(std::size_t head, std::size_t row, std::size_t i) const {

@@ -1,7 +1,7 @@
 // What attention reads: keys and values of some rows, every head's as 8-bit codes with a scale a row, laid in the
 // blocks that the kernels want (AttentionRange in kernel_table.h).
 //
-//   AttentionRows rows(heads, head_width, 64);
+//   AttentionRows rows(kernels, heads, head_width, 64);
 //   rows.put(row, keys, values, token);                  // QuantizedActivations of [tokens * heads, head_width]
 //   AttentionRange range = rows.range(head, 0, 64);      // then range.query and range.query_scale
 #pragma once
@@ -21,8 +21,8 @@ constexpr std::size_t whole_blocks(std::size_t rows) {
 
 class AttentionRows {
  public:
-  // `rows` is rounded up to whole blocks.
-  AttentionRows(std::size_t heads, std::size_t head_width, std::size_t rows);
+  // To be read by `kernels` alone. `rows` is rounded up to whole blocks.
+  AttentionRows(const Kernels& kernels, std::size_t heads, std::size_t head_width, std::size_t rows);
 
   [[nodiscard]] std::size_t rows() const { return rows_; }
   [[nodiscard]] std::size_t memory_bytes() const;
@@ -42,6 +42,7 @@ class AttentionRows {
   [[nodiscard]] std::size_t key_at(std::size_t head, std::size_t row, std::size_t i) const;
   [[nodiscard]] std::size_t value_at(std::size_t head, std::size_t row, std::size_t i) const;
 
+  std::uint8_t key_flip_;
   std::size_t heads_;
   std::size_t head_width_;
   std::size_t key_width_;    // a multiple of 4

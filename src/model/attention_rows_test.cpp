@@ -29,9 +29,10 @@ QuantizedActivations quantized_heads(std::span<const float> values, std::size_t 
   return result;
 }
 
-AttentionRows rows_of(std::size_t heads, std::size_t width, const Floats& keys, const Floats& values) {
+AttentionRows rows_of(const Kernels& kernels, std::size_t heads, std::size_t width, const Floats& keys,
+                      const Floats& values) {
   const std::size_t count = keys.size() / (heads * width);
-  AttentionRows rows(heads, width, count);
+  AttentionRows rows(kernels, heads, width, count);
   const QuantizedActivations key_codes = quantized_heads(keys, width);
   const QuantizedActivations value_codes = quantized_heads(values, width);
   for (std::size_t row = 0; row < count; ++row) rows.put(row, key_codes, value_codes, row);
@@ -67,7 +68,7 @@ TEST_P(Attend, IsSoftmaxAttentionOnTheDequantizedRows) {
   for (const std::size_t width : {2u, 6u, 16u, 20u, 32u, 40u, 64u}) {
     for (const std::size_t count : {1u, 2u, 15u, 16u, 17u, 65u, 300u}) {
       constexpr std::size_t kHeads = 2;
-      const AttentionRows rows = rows_of(kHeads, width, random_floats(random, count * kHeads * width, 2.0),
+      const AttentionRows rows = rows_of(kernels_, kHeads, width, random_floats(random, count * kHeads * width, 2.0),
                                          random_floats(random, count * kHeads * width, 1.0));
       const Floats query = random_floats(random, kHeads * width, 1.0);
       const QuantizedActivations codes = quantized_heads(query, width);
@@ -108,8 +109,8 @@ TEST_P(Attend, IsSoftmaxAttentionOnTheDequantizedRows) {
 TEST_P(Attend, GivesTheBitsOfTheReferenceOnAnyRanges) {
   Random random(2);
   for (const std::size_t width : {4u, 16u, 24u, 32u, 64u}) {
-    const AttentionRows rows =
-        rows_of(1, width, random_floats(random, 200 * width, 3.0), random_floats(random, 200 * width, 1.0));
+    const Floats keys = random_floats(random, 200 * width, 3.0);
+    const Floats values = random_floats(random, 200 * width, 1.0);
     const QuantizedActivations query = quantized_heads(random_floats(random, width, 1.0), width);
     for (int trial = 0; trial < 50; ++trial) {
       std::vector<std::pair<std::size_t, std::size_t>> pieces;
@@ -118,6 +119,7 @@ TEST_P(Attend, GivesTheBitsOfTheReferenceOnAnyRanges) {
         pieces.emplace_back(begin, begin + 1 + static_cast<std::size_t>(random.below(200 - begin)));
       }
       const auto run = [&](const Kernels& kernels) {
+        const AttentionRows rows = rows_of(kernels, 1, width, keys, values);
         std::vector<AttentionRange> ranges;
         for (const auto& [begin, end] : pieces) {
           AttentionRange& range = ranges.emplace_back(rows.range(0, begin, end));
@@ -139,15 +141,41 @@ TEST_P(Attend, GivesTheBitsOfTheReferenceOnAnyRanges) {
 TEST_P(Attend, DoesNotOverflowOnALongUniformRow) {
   constexpr std::size_t kWidth = 32;
   constexpr std::size_t kRows = 5000;
-  const AttentionRows rows = rows_of(1, kWidth, Floats(kRows * kWidth, 1.0f), Floats(kRows * kWidth, -0.7f));
   const QuantizedActivations query = quantized_heads(Floats(kWidth, 1.0f), kWidth);
-  const Floats out = attend_to(kernels_, rows, query, kWidth, 0, {{0, kRows}});
+  const auto run = [&](const Kernels& kernels) {
+    const AttentionRows rows =
+        rows_of(kernels, 1, kWidth, Floats(kRows * kWidth, 1.0f), Floats(kRows * kWidth, -0.7f));
+    return attend_to(kernels, rows, query, kWidth, 0, {{0, kRows}});
+  };
+  const Floats out = run(kernels_);
   for (const float value : out) EXPECT_NEAR(value, -0.7f, 1e-5f);
-  EXPECT_TRUE(same_bits(out, attend_to(scalar_kernels(), rows, query, kWidth, 0, {{0, kRows}})));
+  EXPECT_TRUE(same_bits(out, run(scalar_kernels())));
+}
+
+// One key that outweighs the others by any power of two, so that their weights have three digits, two, one or none.
+TEST_P(Attend, GivesTheBitsOfTheReferenceWhereOneRowHasMostOfTheWeight) {
+  Random random(4);
+  constexpr std::size_t kRows = 100;
+  for (const std::size_t width : {16u, 32u, 64u}) {
+    for (int power = 0; power < 30; ++power) {
+      Floats keys = random_floats(random, kRows * width, 0.05);
+      const Floats values = random_floats(random, kRows * width, 1.0);
+      const Floats query(width, 1.0f);
+      const auto peak = static_cast<std::size_t>(random.below(kRows));
+      for (std::size_t i = 0; i < width; ++i) {
+        keys[peak * width + i] = static_cast<float>(power) * 0.6931f / std::sqrt(static_cast<float>(width));
+      }
+      const QuantizedActivations codes = quantized_heads(query, width);
+      const auto run = [&](const Kernels& kernels) {
+        return attend_to(kernels, rows_of(kernels, 1, width, keys, values), codes, width, 0, {{0, kRows}});
+      };
+      ASSERT_TRUE(same_bits(run(kernels_), run(scalar_kernels()))) << width << " " << power;
+    }
+  }
 }
 
 TEST_P(Attend, ZeroValuesGiveZero) {
-  const AttentionRows rows = rows_of(1, 16, Floats(20 * 16, 1.0f), Floats(20 * 16, 0.0f));
+  const AttentionRows rows = rows_of(kernels_, 1, 16, Floats(20 * 16, 1.0f), Floats(20 * 16, 0.0f));
   const QuantizedActivations query = quantized_heads(Floats(16, 0.0f), 16);
   EXPECT_EQ(attend_to(kernels_, rows, query, 16, 0, {{0, 20}}), Floats(16, 0.0f));
 }
@@ -159,8 +187,8 @@ TEST(AttentionRows, RowsOfTheRangeAreThoseThatWerePut) {
   Random random(3);
   const Floats keys = random_floats(random, 40 * 3 * 10, 1.0);
   const Floats values = random_floats(random, 40 * 3 * 10, 1.0);
-  const AttentionRows rows = rows_of(3, 10, keys, values);
-  AttentionRows copy(3, 10, 100);
+  const AttentionRows rows = rows_of(scalar_kernels(), 3, 10, keys, values);
+  AttentionRows copy(scalar_kernels(), 3, 10, 100);
   copy.copy_first(rows, 40);
   for (std::size_t row = 0; row < 40; ++row) {
     for (std::size_t head = 0; head < 3; ++head) {

@@ -38,7 +38,7 @@ EpisodicMemory::EpisodicMemory(const BitmarModel& model, MemoryState state)
     : kernels_(model.kernels),
       sharpness_(model.memory->sharpness),
       usage_floor_(model.config.memory_usage_floor),
-      rows_(1, model.config.width, model.config.memory_slots),
+      rows_(*model.kernels, 1, model.config.width, model.config.memory_slots),
       cosine_scales_(rows_.rows()),
       log_usage_(rows_.rows()) {
   assert(state.slots.size() == static_cast<std::size_t>(model.config.memory_slots) * model.config.width);

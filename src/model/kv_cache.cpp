@@ -25,10 +25,10 @@ std::size_t CacheShape::visible_rows() const {
   return whole_blocks(sinks) + whole_blocks(window) + 2 * kAttentionBlock;
 }
 
-KvCache::KvCache(const CacheShape& shape)
+KvCache::KvCache(const Kernels& kernels, const CacheShape& shape)
     : shape_(shape),
-      sinks_(shape.heads, shape.head_width, shape.sinks),
-      window_(shape.heads, shape.head_width, shape.ring) {}
+      sinks_(kernels, shape.heads, shape.head_width, shape.sinks),
+      window_(kernels, shape.heads, shape.head_width, shape.ring) {}
 
 void KvCache::append(const QuantizedActivations& keys, const QuantizedActivations& values, std::size_t token) {
   if (length_ < shape_.sinks) {

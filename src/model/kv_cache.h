@@ -34,7 +34,7 @@ struct CacheShape {
 
 class KvCache {
  public:
-  explicit KvCache(const CacheShape& shape);
+  KvCache(const Kernels& kernels, const CacheShape& shape);
 
   // The quantized heads of position length(): rows [token * heads, (token + 1) * heads) of `keys` and `values`.
   void append(const QuantizedActivations& keys, const QuantizedActivations& values, std::size_t token);

@@ -62,7 +62,7 @@ TEST(KvCache, KeepsSinksAndWindowThroughManyWraps) {
     for (const std::uint32_t window : {1u, 2u, 7u}) {
       for (const std::size_t batch : {1u, 3u, 20u}) {
         const ModelConfig config = config_of(sinks, window);
-        KvCache cache(CacheShape(config, batch));
+        KvCache cache(scalar_kernels(), CacheShape(config, batch));
         const std::size_t bytes = cache.memory_bytes();
         while (cache.length() < 100) {
           const std::uint64_t first = cache.length();
@@ -81,7 +81,7 @@ TEST(KvCache, KeepsSinksAndWindowThroughManyWraps) {
 TEST(KvCache, APositionHasTheSamePlaceInItsBlockInEveryCache) {
   const ModelConfig config = config_of(2, 7);
   for (const std::size_t batch : {1u, 5u, 40u}) {
-    KvCache cache(CacheShape(config, batch));
+    KvCache cache(scalar_kernels(), CacheShape(config, batch));
     for (std::uint64_t position = 0; position < 300; ++position) {
       append(cache, position);
       const auto seen = cache.visible(0, position);
@@ -93,11 +93,11 @@ TEST(KvCache, APositionHasTheSamePlaceInItsBlockInEveryCache) {
 
 TEST(KvCache, ACopyGoesOnAsTheOriginal) {
   const ModelConfig config = config_of(2, 5);
-  KvCache original(CacheShape(config, 4));
+  KvCache original(scalar_kernels(), CacheShape(config, 4));
   for (std::uint64_t position = 0; position < 23; ++position) {
     append(original, position);
   }
-  KvCache copy(CacheShape(config, 4).limited_to(40));
+  KvCache copy(scalar_kernels(), CacheShape(config, 4).limited_to(40));
   copy.copy_from(original);
   for (std::uint64_t position = 23; position < 40; ++position) {
     append(copy, position);
@@ -107,8 +107,8 @@ TEST(KvCache, ACopyGoesOnAsTheOriginal) {
 
 TEST(KvCache, AShortStreamTakesLessMemory) {
   const CacheShape shape(config_of(2, 500), 4);
-  KvCache cache(shape.limited_to(6));
-  EXPECT_LT(cache.memory_bytes(), KvCache(shape).memory_bytes() / 10);
+  KvCache cache(scalar_kernels(), shape.limited_to(6));
+  EXPECT_LT(cache.memory_bytes(), KvCache(scalar_kernels(), shape).memory_bytes() / 10);
   for (std::uint64_t position = 0; position < 6; ++position) {
     append(cache, position);
   }

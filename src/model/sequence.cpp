@@ -19,11 +19,12 @@ std::vector<float> EpisodeState::mean_attention() const {
   return mean;
 }
 
-SequenceState::SequenceState(const ModelConfig& config, const CacheShape& shape) : episode(config) {
+SequenceState::SequenceState(const ModelConfig& config, const Kernels& kernels, const CacheShape& shape)
+    : episode(config) {
   encoder.reserve(config.encoder_layers);
   decoder.reserve(config.decoder_layers);
-  for (std::uint32_t layer = 0; layer < config.encoder_layers; ++layer) encoder.emplace_back(shape);
-  for (std::uint32_t layer = 0; layer < config.decoder_layers; ++layer) decoder.emplace_back(shape);
+  for (std::uint32_t layer = 0; layer < config.encoder_layers; ++layer) encoder.emplace_back(kernels, shape);
+  for (std::uint32_t layer = 0; layer < config.decoder_layers; ++layer) decoder.emplace_back(kernels, shape);
 }
 
 void SequenceState::clear() {

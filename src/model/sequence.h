@@ -27,7 +27,7 @@ struct EpisodeState {
 
 struct SequenceState {
   // For a stream of any length, or (limited) of at most `tokens` tokens.
-  SequenceState(const ModelConfig& config, const CacheShape& shape);
+  SequenceState(const ModelConfig& config, const Kernels& kernels, const CacheShape& shape);
 
   void clear();
   void copy_from(const SequenceState& other);

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "kernels/ops.h"
+#include "model/threaded_items.h"
 
 namespace bitmar {
 namespace {
@@ -21,17 +22,6 @@ constexpr std::size_t ceil_divide(std::size_t value, std::size_t by) {
 constexpr std::size_t aligned_size(std::size_t bytes) {
   constexpr std::size_t kAlignment = AlignedBuffer<std::uint8_t>::kAlignment;
   return ceil_divide(bytes, kAlignment) * kAlignment;
-}
-
-// Calls body(item, thread) for every item; the threads are numbered from 0.
-template <typename Body>
-void for_each_item(std::size_t count, std::size_t threads, ThreadPool* pool, const Body& body) {
-  const std::size_t granule = ceil_divide(count, threads);
-  const auto run = [&](std::size_t begin, std::size_t end) {
-    for (std::size_t item = begin; item < end; ++item) body(item, begin / granule);
-  };
-  if (threads == 1) return run(0, count);
-  pool->parallel_for(count, granule, [&run](std::size_t begin, std::size_t end) { run(begin, end); });
 }
 
 PackedMatrix packed_matrix(const std::uint8_t* data, std::size_t rows, std::size_t columns) {

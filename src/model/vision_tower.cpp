@@ -35,6 +35,15 @@ std::size_t up_rows(const VisionTowerConfig& config) {
   return (config.mlp == TowerMlp::kSwiGlu ? std::size_t{2} : std::size_t{1}) * config.mlp_hidden;
 }
 
+// Ternary towers learn with attention on 8-bit codes; others have learned without.
+std::variant<TowerAttention, TowerCodeAttention> make_attention(const VisionTowerConfig& config) {
+  const std::size_t head_width = config.width / config.heads;
+  if (config.precision == TowerPrecision::kTernary) {
+    return TowerCodeAttention(token_count(config), config.heads, head_width);
+  }
+  return TowerAttention(token_count(config), config.heads, head_width);
+}
+
 MatrixView<float> matrix(AlignedBuffer<float>& buffer, std::size_t rows, std::size_t columns) {
   return {buffer.span().first(rows * columns), rows, columns};
 }
@@ -63,7 +72,7 @@ VisionWorkspace::VisionWorkspace(const VisionTowerConfig& config)
       keys_(token_count(config) * config.width),
       values_(token_count(config) * config.width),
       wide_(std::min(kRowBlock, token_count(config)) * std::max(up_rows(config), patch_values(config))),
-      attention_(token_count(config), config.heads, config.width / config.heads) {}
+      attention_(make_attention(config)) {}
 
 // Looks tensors up in the tower's table by name and decodes them.
 class VisionTower::Loader {
@@ -192,7 +201,8 @@ void VisionTower::attend(const Block& block, VisionWorkspace& workspace, ThreadP
   block.key.apply(workspace.activations_, keys, pool);
   block.value.apply(workspace.activations_, values, pool);
   const auto attended = normed;
-  workspace.attention_.run(*kernels_, queries, keys, values, attended, pool);
+  std::visit([&](auto& attention) { attention.run(*kernels_, queries, keys, values, attended, pool); },
+             workspace.attention_);
   workspace.activations_.set(*kernels_, attended, block.output.quantized());
   const auto update = queries;
   block.output.apply(workspace.activations_, update, pool);

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <span>
+#include <variant>
 #include <vector>
 
 #include "base/matrix_view.h"
@@ -18,6 +19,7 @@
 #include "model/schema/config.h"
 #include "model/schema/tensor_codec.h"
 #include "model/tower_attention.h"
+#include "model/tower_code_attention.h"
 #include "model/tower_linear.h"
 
 namespace bitmar {
@@ -36,7 +38,7 @@ class VisionWorkspace {
   AlignedBuffer<float> values_;   // [tokens, width]
   AlignedBuffer<float> wide_;     // [row block, MLP width or pixels of a patch]
   TowerActivations activations_;
-  TowerAttention attention_;
+  std::variant<TowerAttention, TowerCodeAttention> attention_;
 };
 
 // Constant once loaded, shared by threads that have a workspace each.

@@ -91,6 +91,30 @@ class ReferenceTower {
     return result;
   }
 
+  // Returns what a code stands for.
+  double round_to_codes(std::span<double> values, double range) {
+    double largest = 0;
+    for (const double value : values) largest = std::max(largest, std::abs(value));
+    const double step = largest / range;
+    for (double& value : values) {
+      const double scaled = value / step;
+      closest_tie_ = std::min(closest_tie_, std::abs(std::abs(scaled - std::floor(scaled)) - 0.5));
+      value = std::nearbyint(scaled);
+    }
+    return step;
+  }
+
+  // The heads of each row as the codes that the kernels would hold, times what they stand for.
+  void quantize_heads(Rows& rows, std::size_t head_width) {
+    for (Row& row : rows) {
+      for (std::size_t first = 0; first < row.size(); first += head_width) {
+        const std::span<double> head = std::span(row).subspan(first, head_width);
+        const double step = round_to_codes(head, static_cast<double>(kHeadRange));
+        for (double& value : head) value *= step;
+      }
+    }
+  }
+
   Rows linear(const std::string& name, const Rows& x, bool quantized) {
     const Row& weight = values(name + ".weight");
     const Row& bias = values(name + ".bias");
@@ -98,17 +122,7 @@ class ReferenceTower {
     const double gamma = ternary ? weights_.scale("vision_tower." + name + ".weight") : 1.0;
     Rows out;
     for (Row row : x) {
-      double step = 1.0;
-      if (quantized) {
-        double largest = 0;
-        for (const double value : row) largest = std::max(largest, std::abs(value));
-        step = largest / 127.0;
-        for (double& value : row) {
-          const double scaled = value / step;
-          closest_tie_ = std::min(closest_tie_, std::abs(std::abs(scaled - std::floor(scaled)) - 0.5));
-          value = std::nearbyint(scaled);
-        }
-      }
+      const double step = quantized ? round_to_codes(row, 127.0) : 1.0;
       Row& result = out.emplace_back();
       for (std::size_t r = 0; r < bias.size(); ++r) {
         double sum = 0;
@@ -138,10 +152,13 @@ class ReferenceTower {
   }
 
   Rows attend(const std::string& name, const Rows& x) {
-    const Rows q = block_linear(name + "query", x);
-    const Rows k = block_linear(name + "key", x);
-    const Rows v = block_linear(name + "value", x);
+    Rows q = block_linear(name + "query", x);
+    Rows k = block_linear(name + "key", x);
+    Rows v = block_linear(name + "value", x);
     const std::size_t head_width = config_.width / config_.heads;
+    if (config_.precision == TowerPrecision::kTernary) {
+      for (Rows* part : {&q, &k, &v}) quantize_heads(*part, head_width);
+    }
     Rows joined(x.size(), Row(config_.width, 0.0));
     for (std::size_t t = 0; t < x.size(); ++t) {
       for (std::size_t first = 0; first < config_.width; first += head_width) {

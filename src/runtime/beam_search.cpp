@@ -33,7 +33,8 @@ class Search {
  public:
   // `logits` [1, V]: of the context that is continued.
   Search(const Engine& engine, const BeamOptions& options, std::span<const float> logits)
-      : options_(options),
+      : kernels_(engine.kernels()),
+        options_(options),
         end_(engine.tokenizer().end_of_text()),
         vocabulary_(engine.config().vocabulary),
         live_(1),
@@ -72,8 +73,8 @@ class Search {
     candidates_.clear();
     for (std::uint32_t parent = 0; parent < live_.size(); ++parent) {
       const auto logits = logits_.row(parent);
-      blocks_.set(logits);
-      const double base = live_[parent].log_probability - log_sum_exp(logits, blocks_.largest());
+      blocks_.set(kernels_, logits);
+      const double base = live_[parent].log_probability - log_sum_exp(kernels_, logits, blocks_.largest());
       const std::span<const float> maxima = blocks_.maxima();
       for (std::size_t block = 0; block < maxima.size(); ++block) {
         const double best = base + double{maxima[block]};
@@ -118,6 +119,7 @@ class Search {
     live_ = std::move(next);
   }
 
+  const Kernels& kernels_;
   const BeamOptions& options_;
   TokenId end_;
   std::size_t vocabulary_;

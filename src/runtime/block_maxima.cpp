@@ -1,46 +1,23 @@
 #include "runtime/block_maxima.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
-#include <limits>
+
+#include "kernels/ops.h"
 
 namespace bitmar {
-namespace {
 
-constexpr std::size_t kLanes = BlockMaxima::kLanes;
-
-// The maxima of the columns of [rows, kLanes].
-void column_maxima(const float* values, std::size_t rows, float* maxima) {
-  std::array<float, kLanes> largest;
-  largest.fill(-std::numeric_limits<float>::infinity());
-  for (std::size_t row = 0; row < rows; ++row) {
-    const float* const lanes = values + row * kLanes;
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      largest[lane] = lanes[lane] > largest[lane] ? lanes[lane] : largest[lane];
-    }
-  }
-  std::ranges::copy(largest, maxima);
-}
-
-}  // namespace
-
-void BlockMaxima::set(std::span<const float> values) {
+void BlockMaxima::set(const Kernels& kernels, std::span<const float> values) {
   assert(!values.empty() && (values.size() + kChunk - 1) / kChunk * kLanes == maxima_.size());
-  const std::size_t chunks = values.size() / kChunk;
-  for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
-    column_maxima(values.data() + chunk * kChunk, kRows, maxima_.data() + chunk * kLanes);
+  const std::size_t rows = values.size() / kLanes;
+  for (std::size_t row = 0, chunk = 0; row <= rows && chunk * kLanes < maxima_.size(); row += kRows, ++chunk) {
+    const auto maxima = std::span(maxima_).subspan(chunk * kLanes, kLanes);
+    column_maxima(kernels, values.subspan(row * kLanes, std::min(kRows, rows - row) * kLanes), maxima);
   }
-  const auto rest = values.subspan(chunks * kChunk);
-  if (!rest.empty()) {
-    float* const maxima = maxima_.data() + chunks * kLanes;
-    const std::size_t rows = rest.size() / kLanes;
-    column_maxima(rest.data(), rows, maxima);
-    for (std::size_t lane = 0; rows * kLanes + lane < rest.size(); ++lane) {
-      maxima[lane] = std::max(maxima[lane], rest[rows * kLanes + lane]);
-    }
-  }
-  largest_ = *std::ranges::max_element(maxima_);
+  const auto rest = values.subspan(rows * kLanes);
+  const auto last = std::span(maxima_).last(kLanes);
+  for (std::size_t lane = 0; lane < rest.size(); ++lane) last[lane] = std::max(last[lane], rest[lane]);
+  largest_ = maxima_[row_max_index(kernels, maxima_)];
 }
 
 }  // namespace bitmar

@@ -2,13 +2,15 @@
 // large logits of a row then need to look at few of its blocks.
 //
 //   BlockMaxima blocks(vocabulary);                       // takes its memory
-//   blocks.set(logits);
+//   blocks.set(kernels, logits);
 //   for (block : 0..blocks.maxima().size()) if (blocks.maxima()[block] >= floor) ... blocks.element(block, i) ...
 #pragma once
 
 #include <cstddef>
 #include <span>
 #include <vector>
+
+#include "kernels/kernels.h"
 
 namespace bitmar {
 
@@ -23,7 +25,7 @@ class BlockMaxima {
   explicit BlockMaxima(std::size_t count) : maxima_((count + kChunk - 1) / kChunk * kLanes) {}
 
   // values: as many as the constructor was told, at least one.
-  void set(std::span<const float> values);
+  void set(const Kernels& kernels, std::span<const float> values);
 
   [[nodiscard]] float largest() const { return largest_; }
   // One a block, chunk after chunk; -infinity for a block without elements.

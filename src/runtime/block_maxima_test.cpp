@@ -6,17 +6,20 @@
 #include <limits>
 
 #include "base/random.h"
+#include "kernels/test_support.h"
 
 namespace bitmar {
 namespace {
 
-TEST(BlockMaxima, EveryElementIsInOneBlockAndBelowItsMaximum) {
+class BlockMaximaTest : public testing::TestWithParam<const Kernels*> {};
+
+TEST_P(BlockMaximaTest, EveryElementIsInOneBlockAndBelowItsMaximum) {
   Random random(1);
   for (const std::size_t count : {1u, 31u, 32u, 33u, 1023u, 1024u, 1025u, 2080u, 50257u}) {
     std::vector<float> values(count);
     for (float& value : values) value = static_cast<float>(random.normal()) - 5.0f;
     BlockMaxima blocks(count);
-    blocks.set(values);
+    blocks.set(*GetParam(), values);
     EXPECT_EQ(blocks.largest(), *std::ranges::max_element(values));
     std::vector<int> seen(count);
     for (std::size_t block = 0; block < blocks.maxima().size(); ++block) {
@@ -32,6 +35,9 @@ TEST(BlockMaxima, EveryElementIsInOneBlockAndBelowItsMaximum) {
     EXPECT_TRUE(std::ranges::all_of(seen, [](int times) { return times == 1; })) << count;
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Isa, BlockMaximaTest,
+                         testing::ValuesIn(available_kernels().begin(), available_kernels().end()), isa_test_name);
 
 }  // namespace
 }  // namespace bitmar

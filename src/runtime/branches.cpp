@@ -15,7 +15,7 @@ Branches::Tree::Tree(Session& owner, std::size_t count, std::size_t maximum_toke
   const CacheShape shape = start.encoder.front().shape().limited_to(start.position + maximum_tokens);
   states.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
-    states.emplace_back(owner.engine().config(), shape);
+    states.emplace_back(owner.engine().config(), owner.engine().kernels(), shape);
     states.back().copy_from(start);
   }
   std::iota(place.begin(), place.end(), std::size_t{0});

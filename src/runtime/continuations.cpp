@@ -21,7 +21,7 @@ Result<void> Continuations::score(std::span<const Request> requests, const Visit
   static_cast<void>(session_->logits());
   const ModelConfig& config = session_->engine().config();
   while (states_.size() < requests.size()) {
-    states_.emplace_back(config, session_->sequence_->encoder.front().shape());
+    states_.emplace_back(config, session_->engine().kernels(), session_->sequence_->encoder.front().shape());
   }
   logits_.resize(kLogitRows * config.vocabulary);
   const std::size_t capacity = session_->workspace_->rows();

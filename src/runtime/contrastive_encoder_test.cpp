@@ -66,7 +66,7 @@ TEST_F(Contrastive, TextIsTheMeanOfTheReferencesStates) {
 
 TEST_F(Contrastive, LongTextsAndEarlierOnesLeaveNothingBehind) {
   const auto tokens = random_tokens(small_config(), 150, 1);  // more than one batch
-  SequenceState sequence(engine_->config(), CacheShape(engine_->config(), 1));
+  SequenceState sequence(engine_->config(), engine_->kernels(), CacheShape(engine_->config(), 1));
   Workspace workspace(engine_->config(), 1, 1);
   const FusionContext no_image(engine_->model(), MatrixView<const float>({}, 0, small_config().vision_width), nullptr);
   std::vector<double> sums(small_config().width);

@@ -1,14 +1,15 @@
 // Sums of exp((logit - largest) * rate) over a row of logits, which sampling, beam search and scoring need: one in
-// double precision, and one of a few instructions a logit whose error is bounded. Plain loops over lanes, which
-// compilers vectorise; the results have the same bits for any vector width.
+// double precision, and one of a few instructions a logit whose error is bounded.
 #pragma once
 
 #include <span>
 
+#include "kernels/kernels.h"
+
 namespace bitmar {
 
 struct ExponentialSums {
-  double above = 0.0;  // over the logits greater than the pivot
+  double not_below = 0.0;  // over the logits not below the pivot
   double all = 0.0;
 };
 
@@ -21,17 +22,19 @@ struct SoftmaxScale {
 };
 
 // Relative error below 1e-12; weights below 1e-300 count as 0 or as 1e-300.
-[[nodiscard]] ExponentialSums exponential_sums(std::span<const float> logits, const SoftmaxScale& scale, float pivot);
+[[nodiscard]] ExponentialSums exponential_sums(const Kernels& kernels, std::span<const float> logits,
+                                               const SoftmaxScale& scale, float pivot);
 // log(sum of exp(logit)), whose largest is `largest`: a logit less it is the logarithm of its softmax.
-[[nodiscard]] double log_sum_exp(std::span<const float> logits, float largest);
+[[nodiscard]] double log_sum_exp(const Kernels& kernels, std::span<const float> logits, float largest);
 
 // A number from the exponential itself (times kRoughUnder) up to kRoughOver times it, or 2^-126 where it is below that:
 // 2^n (1 + f) in the place of 2^(n + f), which is the exponent and mantissa of one integer (Schraudolph 1999).
 inline constexpr double kRoughOver = 1.0615 * 1.001;
 inline constexpr double kRoughUnder = 0.999;
-void rough_exponentials(std::span<const float> logits, const SoftmaxScale& scale, std::span<float> weights);
+void rough_exponentials(const Kernels& kernels, std::span<const float> logits, const SoftmaxScale& scale,
+                        std::span<float> weights);
 // Sums of these; a sum of up to 65536 of them keeps the bounds.
-[[nodiscard]] ExponentialSums rough_exponential_sums(std::span<const float> logits, const SoftmaxScale& scale,
-                                                     float pivot);
+[[nodiscard]] ExponentialSums rough_exponential_sums(const Kernels& kernels, std::span<const float> logits,
+                                                     const SoftmaxScale& scale, float pivot);
 
 }  // namespace bitmar

@@ -16,9 +16,9 @@ constexpr std::size_t kStepBlocks = kStep / BlockMaxima::kRows;
 // A difference of two float sums says nothing about a smaller share of them.
 constexpr double kSmallestShare = 0.01;
 
-// The largest number below a logit: `logit >= x` is `logit > below(x)`.
-float below(float logit) {
-  return std::nextafter(logit, -kInfinity);
+// The smallest number above a logit: `x > logit` is `x >= above(logit)`.
+float above(float logit) {
+  return std::nextafter(logit, kInfinity);
 }
 
 // Sums over the tokens that stand before `token`, and over all, in the range of ids [begin, end).
@@ -26,14 +26,24 @@ template <typename Sums>
 ExponentialSums sums_before(std::span<const float> logits, std::size_t token, std::size_t begin, std::size_t end,
                             const Sums& sums) {
   const std::size_t middle = std::clamp(token, begin, end);
-  const ExponentialSums first = sums(logits.subspan(begin, middle - begin), below(logits[token]));
-  const ExponentialSums second = sums(logits.subspan(middle, end - middle), logits[token]);
-  return {first.above + second.above, first.all + second.all};
+  const ExponentialSums first = sums(logits.subspan(begin, middle - begin), logits[token]);
+  const ExponentialSums second = sums(logits.subspan(middle, end - middle), above(logits[token]));
+  return {first.not_below + second.not_below, first.all + second.all};
+}
+
+// Of a multiple of four numbers; four chains, because one waits for each addition.
+double sum_of(std::span<const float> values) {
+  std::array<double, 4> sums{};
+  for (std::size_t i = 0; i < values.size(); i += sums.size()) {
+    for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += double{values[i + k]};
+  }
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
 }  // namespace
 
 struct NucleusDraw::Row {
+  const Kernels& kernels;
   std::span<const float> logits;
   const BlockMaxima& blocks;
   SoftmaxScale scale;
@@ -48,14 +58,13 @@ NucleusDraw::NucleusDraw(std::size_t vocabulary)
 
 void NucleusDraw::weigh_blocks(const Row& row, float floor) {
   const std::span<const float> maxima = row.blocks.maxima();
-  rough_exponentials(maxima, row.scale, block_weights_);
+  rough_exponentials(row.kernels, maxima, row.scale, block_weights_);
   constexpr auto kMargin = static_cast<float>(1.0 / kRoughUnder);
   for (std::size_t block = 0; block < maxima.size(); ++block) {
     block_weights_[block] = maxima[block] >= floor ? block_weights_[block] * kMargin : 0.0f;
   }
   for (std::size_t chunk = 0; chunk < chunk_weights_.size(); ++chunk) {
-    const auto weights = std::span(block_weights_).subspan(chunk * BlockMaxima::kLanes, BlockMaxima::kLanes);
-    chunk_weights_[chunk] = std::accumulate(weights.begin(), weights.end(), 0.0);
+    chunk_weights_[chunk] = sum_of(std::span(block_weights_).subspan(chunk * BlockMaxima::kLanes, BlockMaxima::kLanes));
   }
   total_weight_ = std::accumulate(chunk_weights_.begin(), chunk_weights_.end(), 0.0);
 }
@@ -93,7 +102,7 @@ double NucleusDraw::bound_steps(const Row& row, std::size_t token) {
         lanes[lane] += maxima[block + lane] >= logit ? block_weights_[block + lane] : 0.0f;
       }
     }
-    step_bounds_[step] = std::accumulate(lanes.begin(), lanes.end(), 0.0) * BlockMaxima::kRows / kRoughUnder;
+    step_bounds_[step] = sum_of(lanes) * BlockMaxima::kRows / kRoughUnder;
     sum += step_bounds_[step];
   }
   return sum;
@@ -106,25 +115,25 @@ bool NucleusDraw::in_nucleus(const Row& row, std::size_t token) {
   if (is_first(row, token)) return true;
   const double outside = 1.0 - row.top_p;
   const auto rough = [&](std::span<const float> part, float pivot) {
-    return rough_exponential_sums(part, row.scale, pivot);
+    return rough_exponential_sums(row.kernels, part, row.scale, pivot);
   };
   double to_come = bound_steps(row, token);
   ExponentialSums sums;
   for (std::size_t step = 0; step < step_bounds_.size(); ++step) {
     const std::size_t end = std::min((step + 1) * kStep, row.logits.size());
     const ExponentialSums part = sums_before(row.logits, token, step * kStep, end, rough);
-    sums.above += part.above;
+    sums.not_below += part.not_below;
     sums.all += part.all;
     to_come = std::max(to_come - step_bounds_[step], 0.0);
-    const double rest = sums.all - sums.above;
+    const double rest = sums.all - sums.not_below;
     if (row.floor > -kInfinity || rest < kSmallestShare * sums.all) continue;
-    if (outside * (kUp * sums.above + to_come) < row.top_p * kDown * rest) return true;
+    if (outside * (kUp * sums.not_below + to_come) < row.top_p * kDown * rest) return true;
   }
-  if (row.floor > -kInfinity) sums.all = rough(row.logits, below(row.floor)).above;
-  const double rest = sums.all - sums.above;
+  if (row.floor > -kInfinity) sums.all = rough(row.logits, row.floor).not_below;
+  const double rest = sums.all - sums.not_below;
   const double smallest = kSmallestShare * sums.all;
-  if (rest >= smallest && outside * kUp * sums.above < row.top_p * kDown * rest) return true;
-  if (outside * kDown * sums.above >= row.top_p * kUp * std::max(rest, smallest)) return false;
+  if (rest >= smallest && outside * kUp * sums.not_below < row.top_p * kDown * rest) return true;
+  if (outside * kDown * sums.not_below >= row.top_p * kUp * std::max(rest, smallest)) return false;
   return in_nucleus_exactly(row, token);
 }
 
@@ -144,16 +153,18 @@ bool NucleusDraw::is_first(const Row& row, std::size_t token) {
 }
 
 bool NucleusDraw::in_nucleus_exactly(const Row& row, std::size_t token) const {
-  const auto exact = [&](std::span<const float> part, float pivot) { return exponential_sums(part, row.scale, pivot); };
+  const auto exact = [&](std::span<const float> part, float pivot) {
+    return exponential_sums(row.kernels, part, row.scale, pivot);
+  };
   ExponentialSums sums = sums_before(row.logits, token, 0, row.logits.size(), exact);
-  if (row.floor > -kInfinity) sums.all = exact(row.logits, below(row.floor)).above;
-  return sums.above < row.top_p * sums.all;
+  if (row.floor > -kInfinity) sums.all = exact(row.logits, row.floor).not_below;
+  return sums.not_below < row.top_p * sums.all;
 }
 
-TokenId NucleusDraw::draw(std::span<const float> logits, const BlockMaxima& blocks, float temperature, float floor,
-                          float top_p, Random& random) {
+TokenId NucleusDraw::draw(const Kernels& kernels, std::span<const float> logits, const BlockMaxima& blocks,
+                          float temperature, float floor, float top_p, Random& random) {
   const SoftmaxScale scale{blocks.largest(), std::min(1.0 / double{temperature}, SoftmaxScale::kMaximumRate)};
-  const Row row{logits, blocks, scale, floor, static_cast<double>(top_p)};
+  const Row row{kernels, logits, blocks, scale, floor, static_cast<double>(top_p)};
   weigh_blocks(row, floor);
   // Tokens from this one on were found outside.
   float bound = -kInfinity;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "kernels/kernels.h"
 #include "runtime/block_maxima.h"
 #include "runtime/exponential_sums.h"
 #include "text/tokenizer.h"
@@ -28,8 +29,8 @@ class NucleusDraw {
 
   // logits: [vocabulary], `blocks` is set to them. Tokens below `floor` have no part in the softmax; the largest logit
   // reaches it. temperature > 0, top_p in [0, 1]; the first token is always in the nucleus.
-  [[nodiscard]] TokenId draw(std::span<const float> logits, const BlockMaxima& blocks, float temperature, float floor,
-                             float top_p, Random& random);
+  [[nodiscard]] TokenId draw(const Kernels& kernels, std::span<const float> logits, const BlockMaxima& blocks,
+                             float temperature, float floor, float top_p, Random& random);
 
  private:
   struct Row;

@@ -136,13 +136,13 @@ TokenId Sampler::sample(const Kernels& kernels, std::span<const float> logits) {
   const std::span<const float> adjusted = penalised(logits);
   if (options_.temperature == 0.0f) return static_cast<TokenId>(row_max_index(kernels, adjusted));
 
-  blocks_.set(adjusted);
+  blocks_.set(kernels, adjusted);
   float floor = -kInfinity;
   if (options_.min_p > 0.0f) floor = blocks_.largest() + options_.temperature * std::log(options_.min_p);
   const auto reaching = static_cast<std::size_t>(
       std::ranges::count_if(blocks_.maxima(), [floor](float maximum) { return maximum >= floor; }));
   if (options_.top_k == 0 && reaching > kFewBlocks) {
-    return nucleus_.draw(adjusted, blocks_, options_.temperature, floor, options_.top_p, random_);
+    return nucleus_.draw(kernels, adjusted, blocks_, options_.temperature, floor, options_.top_p, random_);
   }
   if (options_.top_k > 0 && reaching > options_.top_k) floor = std::max(floor, floor_of_top_k());
   collect_candidates(adjusted, floor);

@@ -29,7 +29,7 @@ Session::Session(std::shared_ptr<const Engine> engine, const SessionOptions& opt
     : engine_(std::move(engine)), options_(options) {
   const BitmarModel& model = engine_->model();
   if (options_.threads > 1) pool_ = std::make_unique<ThreadPool>(options_.threads);
-  sequence_ = std::make_unique<SequenceState>(model.config, CacheShape(model.config, kBatchTokens));
+  sequence_ = std::make_unique<SequenceState>(model.config, *model.kernels, CacheShape(model.config, kBatchTokens));
   workspace_ = std::make_unique<Workspace>(model.config, kBatchTokens, options_.threads);
   rows_.resize(kBatchTokens);
   logits_.resize(model.config.vocabulary);

@@ -9,7 +9,7 @@ namespace bitmar {
 
 TokenScore score_token(const Kernels& kernels, std::span<const float> logits, TokenId token) {
   const std::size_t best = row_max_index(kernels, logits);
-  return {double{logits[token]} - log_sum_exp(logits, logits[best]), token == best};
+  return {double{logits[token]} - log_sum_exp(kernels, logits, logits[best]), token == best};
 }
 
 Result<std::vector<TokenScore>> score_tokens(Session& session, std::span<const TokenId> tokens,

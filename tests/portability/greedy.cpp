@@ -54,7 +54,7 @@ void print_greedy(const BitmarModel& model, const EpisodicMemory* memory, std::s
   const std::vector<float> features = features_of_width(model.config.vision_width);
   const FusionContext image(model, {features, kPatches, model.config.vision_width}, &pool);
   constexpr std::size_t kRows = std::size(kPrompt);
-  SequenceState sequence(model.config, CacheShape(model.config, kRows));
+  SequenceState sequence(model.config, *model.kernels, CacheShape(model.config, kRows));
   Workspace workspace(model.config, kRows, pool.size());
   workspace.reserve_image(image.tokens());
   std::vector<float> logits(model.config.vocabulary);

@@ -11,6 +11,7 @@
 #include "checkpoint/checkpoint.h"
 #include "distill/distiller.h"
 #include "distill/photo_set.h"
+#include "export/tower_export.h"
 #include "io/safetensors.h"
 #include "log/progress.h"
 #include "log/run_log.h"
@@ -40,6 +41,11 @@ Result<void> resume_or_start(const CheckpointStore& store, const DistillRunOptio
   if (!existing.empty()) {
     return fail(ErrorCode::kInvalidArgument, "{}: holds checkpoints already; expected --resume or another run folder",
                 settings.run);
+  }
+  if (settings.init_from.empty()) return {};
+  BITMAR_TRY(const VisionTransformer earlier, load_exported_tower(settings.init_from));
+  if (const auto started = distiller.initialise(earlier); !started) {
+    return fail(started.error().code, "distill.init_from: {}: {}", settings.init_from, started.error().message);
   }
   return {};
 }

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "nn/autocast.h"
 #include "nn/vision_transformer_weights.h"
 
 namespace bitmar {
@@ -66,6 +67,7 @@ Distiller::Distiller(const DistillSettings& settings, VisionTransformer teacher,
       validation_(validation),
       optimizer_(make_groups(student_, settings), settings.optimizer.adamw) {
   teacher_->eval();
+  if (settings_.autocast == Autocast::kBFloat16) set_gradient_products(*student_, GradientProducts::kBFloat16);
   statistics_ =
       measure_statistics(pooled_features(teacher_, training_, std::min(settings_.statistics_photos, training_.size())));
   validation_features_ = pooled_features(teacher_, validation_, validation_.size());
@@ -80,6 +82,20 @@ torch::Tensor Distiller::pooled_features(VisionTransformer& tower, const PhotoSe
   return torch::cat(parts);
 }
 
+Result<void> Distiller::initialise(const VisionTransformer& earlier) {
+  const torch::NoGradGuard no_gradient;
+  const auto values = earlier->named_parameters();
+  for (auto& parameter : student_->named_parameters()) {
+    const torch::Tensor* const value = values.find(parameter.key());
+    if (value == nullptr || value->sizes() != parameter.value().sizes()) {
+      return fail(ErrorCode::kInvalidArgument, "tensor '{}' is missing or has another shape; expected a tower like '{}'",
+                  parameter.key(), settings_.student.name);
+    }
+    parameter.value().copy_(*value);
+  }
+  return {};
+}
+
 DistillStep Distiller::step() {
   const torch::Tensor images =
       training_.random_batch(steps_ * settings_.batch, settings_.batch, settings_.seed, settings_.augmentation);
@@ -89,7 +105,10 @@ DistillStep Distiller::step() {
   torch::Tensor target;
   {
     const torch::NoGradGuard no_gradient;
+    const AutocastScope autocast(settings_.autocast, images.device());
     target = pool_patches(teacher_->forward_with_residuals(images, with_residuals ? &teacher_streams : nullptr));
+    target = target.to(torch::kFloat);
+    for (auto& stream : teacher_streams) stream = stream.to(torch::kFloat);
   }
   const torch::Tensor features =
       pool_patches(student_->forward_with_residuals(images, with_residuals ? &student_streams : nullptr));

@@ -1,5 +1,5 @@
-// Distillation of a vision tower: the student, started from the teacher's weights, learns to give the teacher's pooled
-// patch features on random views of photos. The teacher runs beside it on the same views.
+// Distillation of a vision tower: the student, started from the teacher's weights or from an earlier student's, learns to
+// give the teacher's pooled patch features on random views of photos. The teacher runs beside it on the same views.
 //
 //   Distiller distiller(settings, teacher, training, validation);
 //   while (!distiller.finished()) distiller.step();
@@ -35,6 +35,9 @@ class Distiller {
   // has the student's shape. The photo sets must outlive the distiller.
   Distiller(const DistillSettings& settings, VisionTransformer teacher, const PhotoSet& training,
             const PhotoSet& validation);
+
+  // Starts from an earlier student of the same shape, scales included. kInvalidArgument where the shapes differ.
+  [[nodiscard]] Result<void> initialise(const VisionTransformer& earlier);
 
   // One update. Throws std::runtime_error where the loss or the gradient is not finite.
   DistillStep step();

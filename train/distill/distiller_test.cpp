@@ -81,6 +81,31 @@ TEST_F(DistillerTest, StudentApproachesTheTeacher) {
   EXPECT_GT(after, before + (1.0 - before) / 3.0) << before;
 }
 
+TEST_F(DistillerTest, StartsFromAnEarlierStudent) {
+  Distiller first(settings, make_teacher(settings), training, validation);
+  while (!first.finished()) first.step();
+  Distiller second(settings, make_teacher(settings), training, validation);
+  ASSERT_NE(second.evaluate(), first.evaluate());
+  const auto started = second.initialise(first.student());
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_EQ(second.evaluate(), first.evaluate());
+  VisionTowerConfig wider = settings.student;
+  wider.mlp_hidden *= 2;
+  EXPECT_FALSE(second.initialise(VisionTransformer(wider)));
+}
+
+// BF16 keeps 8 bits: a product of n terms is off by 2^-8 of its norm at most, and the tower's norms keep that so.
+TEST_F(DistillerTest, AutocastComputesNearlyTheSame) {
+  Distiller exact(settings, make_teacher(settings), training, validation);
+  settings.autocast = Autocast::kBFloat16;
+  Distiller rounded(settings, make_teacher(settings), training, validation);
+  const DistillStep expected = exact.step();
+  const DistillStep step = rounded.step();
+  EXPECT_NE(step.total, expected.total);
+  EXPECT_NEAR(step.total, expected.total, 0x1p-6);
+  EXPECT_NEAR(step.gradient_norm, expected.gradient_norm, 0x1p-4 * expected.gradient_norm);
+}
+
 TEST_F(DistillerTest, ResumedRunEqualsTheUninterruptedBitForBit) {
   Distiller straight(settings, make_teacher(settings), training, validation);
   std::vector<double> expected;

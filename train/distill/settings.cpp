@@ -36,9 +36,11 @@ void read_data(TomlReader table, DistillSettings& settings) {
 void read_run(TomlReader table, DistillSettings& settings) {
   for (const auto* key : {"run", "steps"}) table.require(key);
   table.read("run", settings.run);
+  table.read("init_from", settings.init_from);
   table.read("steps", settings.schedule.total_steps);
   table.read("seed", settings.seed);
   table.read("batch", settings.batch);
+  table.read_word("autocast", settings.autocast, parse_autocast);
   table.read("threads", settings.threads);
   table.read("statistics_photos", settings.statistics_photos);
   table.read("scale_learning_rate", settings.scale_learning_rate);
@@ -54,6 +56,7 @@ void read_run(TomlReader table, DistillSettings& settings) {
   positive("statistics_photos", settings.statistics_photos);
   positive("log_every", settings.log_every);
   positive("evaluate_every", settings.evaluate_every);
+  if (settings.autocast == Autocast::kFloat16) table.fail_at("autocast", "is fp16; expected off or bf16");
 }
 
 void read_objective(TomlReader table, DistillObjective& objective) {
@@ -91,11 +94,11 @@ std::string describe_course(const DistillSettings& s) {
   const auto& a = s.augmentation;
   const auto& o = s.optimizer;
   return fmt::format(
-      "student {}; photos {} {}; seed {}; batch {}; statistics {}; scale rate {}; objective {} {}; "
+      "student {} from '{}'; photos {} {}; seed {}; batch {}; autocast {}; statistics {}; scale rate {}; objective {} {}; "
       "augmentation {} {} {} {} {}; adamw {} {} {} {} state {} clip {}; schedule {} peak {} floor {} warmup {} steps "
       "{}",
-      s.student.name, s.training_list, s.training_photos, s.seed, s.batch, s.statistics_photos, s.scale_learning_rate,
-      s.objective.smooth_l1_weight, s.objective.residual_weight, a.minimum_area, a.maximum_aspect, a.mirror,
+      s.student.name, s.init_from, s.training_list, s.training_photos, s.seed, s.batch, static_cast<int>(s.autocast),
+      s.statistics_photos, s.scale_learning_rate, s.objective.smooth_l1_weight, s.objective.residual_weight, a.minimum_area, a.maximum_aspect, a.mirror,
       a.brightness, a.contrast, o.adamw.beta1, o.adamw.beta2, o.adamw.epsilon, o.adamw.weight_decay,
       static_cast<int>(o.state), o.clip_norm, static_cast<int>(s.schedule.kind), s.schedule.peak,
       s.schedule.floor_ratio, s.schedule.warmup_steps, s.schedule.total_steps);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "config/autocast_mode.h"
 #include "config/sections.h"
 #include "config/toml_reader.h"
 #include "distill/augmentation.h"
@@ -24,9 +25,11 @@ struct DistillSettings {
   std::uint64_t training_photos = 0;  // 0: all
   std::uint64_t validation_photos = 128;
   // [distill]
-  std::string run;  // the run's folder: checkpoints/, log/
+  std::string run;        // the run's folder: checkpoints/, log/
+  std::string init_from;  // a tower's or a model's file whose tower the student starts from; empty: the teacher
   std::uint64_t seed = 1;
   std::uint64_t batch = 32;
+  Autocast autocast = Autocast::kOff;     // bf16: the teacher's products and the student's backward ones
   std::uint32_t threads = 0;              // 0: torch's choice
   std::uint64_t statistics_photos = 256;  // from which the teacher's mean and deviation are taken
   double scale_learning_rate = 0.1;       // of the ternary scales, as a share of the others'

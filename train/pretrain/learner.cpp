@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "base/stopwatch.h"
+#include "nn/autocast.h"
 #include "nn/tensor_spans.h"
 #include "objective/ternary_vocabulary_loss.h"
-#include "pretrain/autocast.h"
 #include "pretrain/diagnostics.h"
 #include "pretrain/parameter_groups.h"
 

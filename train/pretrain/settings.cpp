@@ -51,13 +51,6 @@ void read_train_section(TomlReader table, TrainSettings& settings) {
 
 }  // namespace
 
-Result<Autocast> parse_autocast(std::string_view word) {
-  if (word == "off") return Autocast::kOff;
-  if (word == "bf16") return Autocast::kBFloat16;
-  if (word == "fp16") return Autocast::kFloat16;
-  return fail(ErrorCode::kInvalidArgument, "'{}' is none of off, bf16, fp16", word);
-}
-
 Result<PretrainSettings> read_pretrain_settings(const TomlDocument& document) {
   PretrainSettings settings;
   TomlReader root = document.root();

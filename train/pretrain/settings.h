@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "config/autocast_mode.h"
 #include "config/sections.h"
 #include "config/toml_reader.h"
 #include "data/settings.h"
@@ -26,10 +27,6 @@ struct ObjectiveSettings {
   std::uint64_t sampled_core = 0;
   std::uint64_t sampled_negatives = 1024;
 };
-
-enum class Autocast { kOff, kBFloat16, kFloat16 };
-// "off", "bf16", "fp16".
-[[nodiscard]] Result<Autocast> parse_autocast(std::string_view word);
 
 // [train]
 struct TrainSettings {

@@ -3,7 +3,7 @@
 
 #include <ATen/autocast_mode.h>
 
-#include "pretrain/settings.h"
+#include "config/autocast_mode.h"
 
 namespace bitmar {
 

@@ -1,0 +1,57 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "eval/results/evaluation_run.h"
+#include "eval/results/published_scores.h"
+
+namespace bitmar {
+namespace {
+
+TaskResult task_of(const std::string& name, double value) {
+  TaskResult task;
+  task.task = name;
+  task.total.items = 100;
+  task.total.scores.push_back({.metric = "accuracy", .value = value, .chance = 0.25});
+  return task;
+}
+
+TEST(ResultPage, SetsTheRunBesidePublishedModels) {
+  EvaluationRun run;
+  run.tasks = {task_of("perplexity", 17.0), task_of("boolq", 0.6123), task_of("arc_easy", 0.2541)};
+  const std::string page = result_page(run, 1);
+  EXPECT_THAT(page, ::testing::HasSubstr("| | arc_easy | boolq |\n"));
+  EXPECT_THAT(page, ::testing::HasSubstr("| **this model** | 25.41 | 61.23 |\n"));
+  EXPECT_THAT(page, ::testing::HasSubstr("| chance | 25.00 | 25.00 |\n"));
+  EXPECT_THAT(page, ::testing::HasSubstr("| BitNet b1.58 2B | 74.79 | 80.18 |\n"));
+  EXPECT_THAT(page, ::testing::Not(::testing::HasSubstr("as published")));  // none of its scores is of these tasks
+}
+
+TEST(ResultPage, SaysNothingOfOthersWhereNoTaskIsTheirs) {
+  EvaluationRun run;
+  run.tasks = {task_of("captions", 0.4)};
+  EXPECT_THAT(result_page(run, 1), ::testing::Not(::testing::HasSubstr("published")));
+}
+
+// The report's averages, over these tasks and the four others of its table.
+TEST(PublishedScores, AddUpToTheReportedAverages) {
+  constexpr double kAverages[] = {41.06, 32.22, 50.76, 49.75, 60.68};
+  // ARC-Challenge, OpenBookQA, TruthfulQA, TriviaQA
+  constexpr double kOthers[][4] = {{33.19, 33.60, 40.65, 10.84},
+                                   {26.54, 28.20, 49.05, 0.00},
+                                   {37.80, 38.20, 43.29, 0.00},
+                                   {43.69, 37.20, 39.13, 19.82},
+                                   {49.91, 41.60, 45.31, 33.57}};
+  for (std::size_t model = 0; model < std::size(kAverages); ++model) {
+    double sum = 0;
+    for (std::size_t task = 0; task + 1 < kPublishedTasks.size(); ++task) {
+      sum += *published_models()[model].scores[task];
+    }
+    for (const double score : kOthers[model]) sum += score;
+    EXPECT_NEAR(sum / 11.0, kAverages[model], 0.011) << published_models()[model].name;
+  }
+}
+
+}  // namespace
+}  // namespace bitmar
