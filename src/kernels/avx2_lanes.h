@@ -77,6 +77,15 @@ BITMAR_TARGET inline Floats where_not_below(Floats value, Floats x, Floats bound
   return {_mm256_and_ps(value.low, _mm256_cmp_ps(x.low, bound.low, _CMP_GE_OQ)),
           _mm256_and_ps(value.high, _mm256_cmp_ps(x.high, bound.high, _CMP_GE_OQ))};
 }
+BITMAR_TARGET inline Floats keep_lanes(Floats v, std::size_t begin, std::size_t end, float other) {
+  const int first = static_cast<int>(begin);
+  const int last = static_cast<int>(end);
+  const __m256 rest = _mm256_set1_ps(other);
+  const __m256i low = _mm256_andnot_si256(first_lanes(first), first_lanes(last));
+  const __m256i high = _mm256_andnot_si256(first_lanes(first - 8), first_lanes(last - 8));
+  return {_mm256_blendv_ps(rest, v.low, _mm256_castsi256_ps(low)),
+          _mm256_blendv_ps(rest, v.high, _mm256_castsi256_ps(high))};
+}
 BITMAR_TARGET inline Ints to_ints(Floats integral) {
   return {_mm256_cvtps_epi32(integral.low), _mm256_cvtps_epi32(integral.high)};
 }

@@ -62,6 +62,9 @@ BITMAR_TARGET inline Floats round_even(Floats a) {
 BITMAR_TARGET inline Floats where_not_below(Floats value, Floats x, Floats bound) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, bound, _CMP_GE_OQ), value);
 }
+BITMAR_TARGET inline Floats keep_lanes(Floats v, std::size_t begin, std::size_t end, float other) {
+  return _mm512_mask_mov_ps(spread(other), _kandn_mask16(first_lanes(begin), first_lanes(end)), v);
+}
 BITMAR_TARGET inline Ints to_ints(Floats integral) {
   return _mm512_cvtps_epi32(integral);
 }

@@ -9,6 +9,7 @@
 //   zeros() spread(f) load(p) load_first(p, n) store(p, v) store_first(p, n, v)   n <= 16; missing lanes read as 0
 //   add sub mul div   max(a, b): a > b ? a : b   min(a, b): a < b ? a : b   magnitude(a) round_even(a)
 //   where_not_below(value, x, bound): value where x >= bound, else 0
+//   keep_lanes(v, begin, end, other): lanes [begin, end) of v, begin and end at most 16; elsewhere `other`
 //   to_ints(integral floats) to_floats(ints) as_floats(ints): their bits
 //   times_power(value, n): value * 2^n for integral n, all of them normal numbers
 //   sum_lanes(v): lanes i and i + 8, then i + 4, i + 2, i + 1   max_lanes(v)   any_equal(v, w): bit i for lane i

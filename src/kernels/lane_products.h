@@ -99,16 +99,12 @@ BITMAR_TARGET void float_linear(const PackedMatrix* weights, const float* x, std
   }
 }
 
-// Lanes [begin, end) of the block at `row` that lie in the range; elsewhere `other`.
+// The lanes of the block at `row` that lie in the range; elsewhere `other`.
 BITMAR_TARGET inline Floats within(const AttentionRange& range, std::size_t row, Floats values, float other) {
   if (row >= range.begin && row + kLanes <= range.end) [[likely]]
     return values;
-  float lanes[kLanes];
-  store(lanes, values);
-  for (std::size_t i = 0; i < kLanes; ++i) {
-    if (row + i < range.begin || row + i >= range.end) lanes[i] = other;
-  }
-  return load(lanes);
+  const std::size_t first = range.begin > row ? range.begin - row : 0;
+  return keep_lanes(values, first, lanes_left(range.end, row), other);
 }
 
 // The scores of one query, to the base of two, over a range in whole blocks of 16 rows.

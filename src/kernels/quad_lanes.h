@@ -75,6 +75,14 @@ BITMAR_TARGET inline Floats where_not_below(Floats value, Floats x, Floats bound
   return {quad::where_not_below(value.q0, x.q0, bound.q0), quad::where_not_below(value.q1, x.q1, bound.q1),
           quad::where_not_below(value.q2, x.q2, bound.q2), quad::where_not_below(value.q3, x.q3, bound.q3)};
 }
+BITMAR_TARGET inline Floats keep_lanes(Floats v, std::size_t begin, std::size_t end, float other) {
+  float lanes[16];
+  store(lanes, v);
+  for (std::size_t i = 0; i < 16; ++i) {
+    if (i < begin || i >= end) lanes[i] = other;
+  }
+  return load(lanes);
+}
 BITMAR_TARGET inline Ints to_ints(Floats integral) {
   return {quad::to_ints(integral.q0), quad::to_ints(integral.q1), quad::to_ints(integral.q2),
           quad::to_ints(integral.q3)};
