@@ -11,7 +11,7 @@ double Peaks::gmacs(std::string_view instruction) const {
 
 Units units_of(std::string_view kernels) {
   if (kernels == "avx512vnni") return {"vpdpbusd zmm", "mul+add zmm"};
-  if (kernels == "avxvnni") return {"vpdpbusd ymm", "mul+add ymm"};
+  if (kernels == "avxvnni" || kernels == "avx512vnni-256") return {"vpdpbusd ymm", "mul+add ymm"};
   if (kernels == "avx2") return {"maddubs ymm", "mul+add ymm"};
   if (kernels == "neon-i8mm") return {"smmla", "fmul+fadd"};
   if (kernels == "neon-dotprod") return {"sdot", "fmul+fadd"};

@@ -49,7 +49,7 @@ void print_row(const Kernels& kernels, const ProductKind& kind, const Shape& sha
   const std::string_view unit = kind.integer ? units.integer : units.floating;
   const double peak = bounds.peaks.gmacs(unit);
   const CacheLevel& level = level_of(bounds.levels, product.weight_bytes());
-  fmt::print("{:<13}{:<9}{:<24}{:>11.2f}{:>9.1f}{:>8}  {:<13}{:>8.1f}{:>7.0f} % {}\n", kernels.name, kind.name,
+  fmt::print("{:<16}{:<9}{:<24}{:>11.2f}{:>9.1f}{:>8}  {:<13}{:>8.1f}{:>7.0f} % {}\n", kernels.name, kind.name,
              to_string(shape), median * 1e6, gmacs, peak > 0 ? fmt::format("{:.0f} %", 100 * gmacs / peak) : "-", unit,
              gigabytes, 100 * gigabytes / level.gigabytes_per_second, level.name);
 }
@@ -57,7 +57,7 @@ void print_row(const Kernels& kernels, const ProductKind& kind, const Shape& sha
 }  // namespace
 
 void print_summary(const Bounds& bounds, double seconds) {
-  fmt::print("{}\n{:<13}{:<9}{:<24}{:>11}{:>9}{:>8}  {:<13}{:>8}{:>9}\n", describe(bounds), "kernels", "product",
+  fmt::print("{}\n{:<16}{:<9}{:<24}{:>11}{:>9}{:>8}  {:<13}{:>8}{:>9}\n", describe(bounds), "kernels", "product",
              "shape", "median µs", "GMAC/s", "peak", "of", "GB/s", "of reads");
   for (const Kernels* kernels : available_kernels()) {
     for (const ProductKind& kind : product_kinds()) {

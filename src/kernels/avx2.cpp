@@ -8,10 +8,14 @@
 // In this order: each stands on those before it.
 // clang-format off
 #include "kernels/tile_packing.h"
-#include "kernels/avx2_lanes.h"
-#include "kernels/avx2_products.h"
+
+#define BITMAR_TARGET __attribute__((target("avx2")))
 
 namespace bitmar::avx2 {
+#include "kernels/avx2_lanes.h"
+#include "kernels/avx2_attention.h"
+#include "kernels/avx2_outputs.h"
+#include "kernels/avx2_products.h"
 #include "kernels/double_sums.h"
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"

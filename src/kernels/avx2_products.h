@@ -1,4 +1,4 @@
-// Integer products on AVX2. For avx2.cpp only; the layouts are those of tile_packing.h with 8 lanes.
+// Integer products on AVX2, as text for avx2.cpp; the layouts are those of tile_packing.h with 8 lanes.
 //
 // Ternary: a product of unsigned codes and activations goes through `maddubs` (two products summed in 16 bits) into
 // 16-bit sums. These wrap, which does not matter: a sum starts at minus the block's activation sum (the "+ 1" of every
@@ -7,22 +7,8 @@
 //
 // Int8: `maddubs` saturates where two products exceed 16 bits, so the weights go in by magnitude and the activations
 // carry the sign: 2 * 127 * 127 = 32258 fits, and the sums are exact.
-#pragma once
 
-namespace bitmar::avx2 {
 namespace {
-
-// Up to eight floats, missing ones 0; masked stores are slow, so the whole vector has its own path.
-BITMAR_TARGET inline __m256 load_lanes(const float* values, std::size_t count) {
-  return count >= 8 ? _mm256_loadu_ps(values) : _mm256_maskload_ps(values, first_lanes(static_cast<int>(count)));
-}
-BITMAR_TARGET inline void store_lanes(float* values, std::size_t count, __m256 v) {
-  if (count >= 8) {
-    _mm256_storeu_ps(values, v);
-  } else {
-    _mm256_maskstore_ps(values, first_lanes(static_cast<int>(count)), v);
-  }
-}
 
 constexpr std::size_t kTileRows = 32;
 constexpr std::size_t kGroupBytes = 32;                // 32 rows of 4 columns
@@ -40,31 +26,8 @@ BITMAR_TARGET inline void multiply_add(__m256i& sum, __m256i codes, __m256i x) {
       : [codes] "x"(codes), [x] "x"(x));
 }
 
-// Where the results of one matrix go.
-struct Output {
-  const PackedMatrix* weights;
-  const ActivationRows* x;
-  std::size_t row_end;
-  float* values;  // [tokens, rows]
-};
-
-// The last rows of a matrix, fewer than eight; out of line, to keep its masks out of everyone's registers.
-BITMAR_TARGET __attribute__((noinline)) void store_last_rows(const Output& out, std::size_t token, std::size_t row,
-                                                             __m256 result) {
-  if (row >= out.row_end) return;
-  const std::size_t count = out.row_end - row;
-  if (out.weights->bias != nullptr) result = _mm256_add_ps(result, load_lanes(out.weights->bias + row, count));
-  store_lanes(out.values + token * out.weights->rows + row, count, result);
-}
-
-// Scales and stores the finished sums of rows [row, row + 8), as many as there are.
 BITMAR_TARGET inline void store_rows(const Output& out, std::size_t token, std::size_t row, __m256i sums) {
-  const __m256 scale = _mm256_set1_ps(out.weights->scale * out.x->inverse_scales[token]);
-  __m256 result = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), scale);
-  if (row + 8 > out.row_end) [[unlikely]]
-    return store_last_rows(out, token, row, result);
-  if (out.weights->bias != nullptr) result = _mm256_add_ps(result, _mm256_loadu_ps(out.weights->bias + row));
-  _mm256_storeu_ps(out.values + token * out.weights->rows + row, result);
+  store_rows(out, token, row, sums, _mm256_set1_ps(out.weights->scale * out.x->inverse_scales[token]));
 }
 
 // One tile times one token, codes used where they lie.
@@ -334,4 +297,3 @@ BITMAR_TARGET void int8_linear(const PackedMatrix* weights, const ActivationRows
 }
 
 }  // namespace
-}  // namespace bitmar::avx2

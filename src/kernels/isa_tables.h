@@ -11,6 +11,8 @@ const KernelTable* scalar_table();
 
 // Null where this build or this processor cannot run it.
 const KernelTable* avx2_table();
+const KernelTable* avxvnni_table();
+const KernelTable* avx512vnni_256_table();
 const KernelTable* avx512_table();
 const KernelTable* neon_table();
 const KernelTable* neon_dotprod_table();

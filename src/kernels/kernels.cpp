@@ -10,13 +10,13 @@ namespace bitmar {
 namespace {
 
 struct Registry {
-  std::array<const Kernels*, 7> tables{};
+  std::array<const Kernels*, 9> tables{};
   std::size_t count = 0;
 
   Registry() {
     // Of one processor, slowest first.
-    for (const Kernels* table : {scalar_table(), avx2_table(), avx512_table(), neon_table(), neon_dotprod_table(),
-                                 neon_i8mm_table(), wasm_table()}) {
+    for (const Kernels* table : {scalar_table(), avx2_table(), avxvnni_table(), avx512vnni_256_table(), avx512_table(),
+                                 neon_table(), neon_dotprod_table(), neon_i8mm_table(), wasm_table()}) {
       if (table != nullptr) tables[count++] = table;
     }
   }

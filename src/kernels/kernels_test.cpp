@@ -56,6 +56,25 @@ TEST(Kernels, Avx2IsAvailableExactlyWhereTheProcessorHasIt) {
   }
 }
 
+TEST(Kernels, AvxVnniIsAvailableExactlyWhereTheProcessorHasIt) {
+  const bool expected = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avxvnni");
+  const auto kernels = select_kernels("avxvnni");
+  ASSERT_EQ(kernels.has_value(), expected);
+  if (expected) {
+    EXPECT_STREQ((*kernels)->name, "avxvnni");
+  }
+}
+
+TEST(Kernels, Avx512Of256BitsIsAvailableExactlyWhereTheProcessorHasVnniForThem) {
+  const bool expected = __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+  const auto kernels = select_kernels("avx512vnni-256");
+  ASSERT_EQ(kernels.has_value(), expected);
+  if (expected) {
+    EXPECT_STREQ((*kernels)->name, "avx512vnni-256");
+    EXPECT_NE(available_kernels().back(), *kernels);  // never the default
+  }
+}
+
 TEST(Kernels, Avx512IsAvailableExactlyWhereTheProcessorHasVnni) {
   const bool expected = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -82,7 +83,7 @@ class Linear : public testing::TestWithParam<const Kernels*> {
   }
 
   void expect_exact(const Codes& ternary, const Codes& int8, Codes x_codes, std::size_t rows, std::size_t columns,
-                    std::size_t tokens) {
+                    std::size_t tokens, bool with_bias = true) {
     SCOPED_TRACE(std::string(kernels_.name) + " " + std::to_string(rows) + "x" + std::to_string(columns) + " tokens " +
                  std::to_string(tokens));
     const Floats x = activations_of(x_codes, tokens, columns);
@@ -90,12 +91,13 @@ class Linear : public testing::TestWithParam<const Kernels*> {
     Floats bias(rows);
     for (std::size_t r = 0; r < rows; ++r) {
       scales[r] = 0.01f + 0.003f * static_cast<float>(r % 7);
-      bias[r] = static_cast<float>(r % 5) - 1.7f;
+      bias[r] = with_bias ? static_cast<float>(r % 5) - 1.7f : 0.0f;
     }
-    const TernaryLinear ternary_linear(kernels_, ternary, rows, columns, 0.37f, bias);
+    const std::span<const float> given_bias = with_bias ? std::span<const float>(bias) : std::span<const float>();
+    const TernaryLinear ternary_linear(kernels_, ternary, rows, columns, 0.37f, given_bias);
     ASSERT_EQ(bits(apply(ternary_linear, x, tokens)),
               bits(expected_product(ternary, x_codes, Floats(rows, 0.37f), bias, tokens, columns)));
-    const Int8Linear int8_linear(kernels_, int8, rows, columns, scales, bias);
+    const Int8Linear int8_linear(kernels_, int8, rows, columns, scales, given_bias);
     ASSERT_EQ(bits(apply(int8_linear, x, tokens)),
               bits(expected_product(int8, x_codes, scales, bias, tokens, columns)));
   }
@@ -202,6 +204,18 @@ TEST_P(Linear, SumsAreExactForEveryBatch) {
     for (const std::size_t columns : {128u, 511u, 512u, 1040u}) {
       expect_exact(random_codes(random, 40 * columns, 1), random_codes(random, 40 * columns, 127),
                    random_codes(random, tokens * columns, 127), 40, columns, tokens);
+    }
+  }
+}
+
+TEST_P(Linear, SumsAreExactInLargeBatchesWithoutBias) {
+  Random random(3);
+  for (const std::size_t tokens : {1u, 2u, 3u, 5u, 6u, 95u, 96u, 97u, 201u}) {
+    for (const std::size_t rows : {64u, 127u, 160u, 290u}) {
+      for (const std::size_t columns : {37u, 544u}) {
+        expect_exact(random_codes(random, rows * columns, 1), random_codes(random, rows * columns, 127),
+                     random_codes(random, tokens * columns, 127), rows, columns, tokens, false);
+      }
     }
   }
 }
