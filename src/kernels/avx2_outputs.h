@@ -14,14 +14,6 @@ BITMAR_TARGET inline void store_lanes(float* values, std::size_t count, __m256 v
   }
 }
 
-// Where the results of one matrix go.
-struct Output {
-  const PackedMatrix* weights;
-  const ActivationRows* x;
-  std::size_t row_end;
-  float* values;  // [tokens, rows]
-};
-
 // The last rows of a matrix, fewer than eight; out of line, to keep its masks out of everyone's registers.
 BITMAR_TARGET __attribute__((noinline)) void store_last_rows(const Output& out, std::size_t token, std::size_t row,
                                                              __m256 result) {

@@ -13,12 +13,13 @@
 // clang-format off
 #include "kernels/tile_packing.h"
 #include "kernels/avx512_lanes.h"
-#include "kernels/avx512_products.h"
 
 namespace bitmar::avx512 {
 #include "kernels/double_sums.h"
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
+#include "kernels/token_chunks.h"
+#include "kernels/avx512_products.h"
 // clang-format on
 }  // namespace bitmar::avx512
 

@@ -1,24 +1,14 @@
-// Integer products on AVX-512 VNNI: `vpdpbusd` adds four products of unsigned by signed bytes to each 32-bit lane. For
-// avx512.cpp only; the layouts are those of tile_packing.h with 16 lanes.
+// Integer products on AVX-512 VNNI: `vpdpbusd` adds four products of unsigned by signed bytes to each 32-bit lane. Text
+// for avx512.cpp, after token_chunks.h; the layouts are those of tile_packing.h with 16 lanes.
 //
 // Ternary codes are used where they lie in their byte: a bit pair p is 4^p times too large, which one exact shift of
 // the finished sum takes back. Codes are value + 1, so the sum of the activations is subtracted at last.
-#pragma once
 
-namespace bitmar::avx512 {
 namespace {
 
 constexpr std::size_t kTileRows = 64;
 constexpr std::size_t kTileGroup = 64;  // bytes: 64 rows of 4 columns
-constexpr std::size_t kTokens = 6;      // by 4 vectors of rows: 24 sums
 constexpr std::size_t kPrefetchBytes = 4096;
-
-struct Output {
-  const PackedMatrix* weights;
-  const ActivationRows* x;
-  std::size_t row_end;
-  float* values;  // [tokens, rows]
-};
 
 // Scales and stores the finished sums of 16 rows, as many as there are.
 BITMAR_TARGET inline void store_sums(const Output& out, std::size_t token, std::size_t row, __m512i sums,
@@ -37,10 +27,8 @@ BITMAR_TARGET inline void store_sums(const Output& out, std::size_t token, std::
 }
 
 // The four sums of a tile's row, made equal in scale.
-BITMAR_TARGET inline void store_tile(const Output& out, std::size_t token, std::size_t row, __m512i sum0, __m512i sum1,
-                                     __m512i sum2, __m512i sum3) {
-  const __m512 scale = _mm512_set1_ps(out.weights->scale * out.x->inverse_scales[token]);
-  const __m512i offset = _mm512_set1_epi32(sum_of_codes(*out.x, token));
+BITMAR_TARGET inline void store_tile(const Output& out, std::size_t token, std::size_t row, __m512 scale, __m512i offset,
+                                     __m512i sum0, __m512i sum1, __m512i sum2, __m512i sum3) {
   store_sums(out, token, row, _mm512_sub_epi32(sum0, offset), scale);
   store_sums(out, token, row + 16, _mm512_sub_epi32(_mm512_srai_epi32(sum1, 2), offset), scale);
   store_sums(out, token, row + 32, _mm512_sub_epi32(_mm512_srai_epi32(sum2, 4), offset), scale);
@@ -50,8 +38,15 @@ BITMAR_TARGET inline void store_tile(const Output& out, std::size_t token, std::
 // What happens to the sums of a tile times the only token: stored as outputs, or only the largest kept.
 struct StoreOutputs {
   const Output& out;
+  __m512 scale;
+  __m512i offset;
+
+  BITMAR_TARGET explicit StoreOutputs(const Output& output)
+      : out(output),
+        scale(_mm512_set1_ps(output.weights->scale * output.x->inverse_scales[0])),
+        offset(_mm512_set1_epi32(sum_of_codes(*output.x, 0))) {}
   BITMAR_TARGET inline void take(std::size_t row, __m512i sum0, __m512i sum1, __m512i sum2, __m512i sum3) {
-    store_tile(out, 0, row, sum0, sum1, sum2, sum3);
+    store_tile(out, 0, row, scale, offset, sum0, sum1, sum2, sum3);
   }
 };
 
@@ -141,7 +136,8 @@ BITMAR_TARGET float ternary_largest(const PackedMatrix* weights, const Activatio
 
 // One tile times kCount tokens.
 template <std::size_t kCount>
-BITMAR_TARGET __attribute__((noinline)) void tile_times_tokens(const Output& out, std::size_t row, std::size_t token) {
+BITMAR_TARGET __attribute__((noinline)) void tile_times_few(const Chunk& chunk, std::size_t row, std::size_t token) {
+  const Output& out = chunk.out;
   const std::size_t stride = out.x->stride;
   const std::uint8_t* tile = out.weights->data + row / kTileRows * (stride / 4 * kTileGroup);
   const std::int8_t* codes = out.x->codes + token * stride;
@@ -168,41 +164,41 @@ BITMAR_TARGET __attribute__((noinline)) void tile_times_tokens(const Output& out
     }
   }
 #pragma GCC unroll 8
-  for (std::size_t t = 0; t < kCount; ++t)
-    store_tile(out, token + t, row, sums[t][0], sums[t][1], sums[t][2], sums[t][3]);
+  for (std::size_t t = 0; t < kCount; ++t) {
+    const __m512 scale = _mm512_set1_ps(chunk.scales[token + t]);
+    const __m512i offset = _mm512_set1_epi32(chunk.offsets[token + t]);
+    store_tile(out, token + t, row, scale, offset, sums[t][0], sums[t][1], sums[t][2], sums[t][3]);
+  }
 }
 
 template <std::size_t kCount>
-BITMAR_TARGET inline void last_ternary_tokens(const Output& out, std::size_t row, std::size_t token,
-                                              std::size_t count) {
-  if (count == kCount) return tile_times_tokens<kCount>(out, row, token);
-  if constexpr (kCount > 1) last_ternary_tokens<kCount - 1>(out, row, token, count);
+BITMAR_TARGET inline void tile_times_tokens(const Chunk& chunk, std::size_t row, std::size_t token, std::size_t count) {
+  if (count == kCount) return tile_times_few<kCount>(chunk, row, token);
+  if constexpr (kCount > 1) tile_times_tokens<kCount - 1>(chunk, row, token, count);
 }
 
 BITMAR_TARGET void ternary_linear(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
                                   std::size_t row_end, float* values) {
+  if (x->tokens != 1) {
+    return for_all_tokens<kTileRows, tile_times_tokens<kTokens>>(weights, x, row_begin, row_end, values);
+  }
   const Output out{weights, x, row_end, values};
-  if (x->tokens == 1) {
-    StoreOutputs store{out};
-    return all_times_token(*weights, *x, row_begin, row_end, store);
-  }
-  for (std::size_t row = row_begin; row < row_end; row += kTileRows) {
-    std::size_t token = 0;
-    for (; token + kTokens <= x->tokens; token += kTokens) tile_times_tokens<kTokens>(out, row, token);
-    if (token < x->tokens) last_ternary_tokens<kTokens - 1>(out, row, token, x->tokens - token);
-  }
+  StoreOutputs store(out);
+  all_times_token(*weights, *x, row_begin, row_end, store);
 }
 
 // Int8 codes lie as code + 128, unsigned; sums start at minus 128 times that of the activations.
 template <std::size_t kCount, std::size_t kPanels>
-BITMAR_TARGET __attribute__((noinline)) void panels_times_codes(const Output& out, std::size_t row, std::size_t token) {
+BITMAR_TARGET __attribute__((noinline)) void panels_times_codes(const Chunk& chunk, std::size_t row,
+                                                                std::size_t token) {
+  const Output& out = chunk.out;
   const std::size_t stride = out.x->stride;
   const std::uint8_t* panel = out.weights->data + row * stride;
   const std::int8_t* codes = out.x->codes + token * stride;
   __m512i sums[kCount][kPanels];
 #pragma GCC unroll 8
   for (std::size_t t = 0; t < kCount; ++t) {
-    const __m512i start = _mm512_set1_epi32(-128 * sum_of_codes(*out.x, token + t));
+    const __m512i start = _mm512_set1_epi32(-128 * chunk.offsets[token + t]);
 #pragma GCC unroll 8
     for (std::size_t p = 0; p < kPanels; ++p) sums[t][p] = start;
   }
@@ -219,7 +215,7 @@ BITMAR_TARGET __attribute__((noinline)) void panels_times_codes(const Output& ou
   }
 #pragma GCC unroll 8
   for (std::size_t t = 0; t < kCount; ++t) {
-    const __m512 inverse = _mm512_set1_ps(out.x->inverse_scales[token + t]);
+    const __m512 inverse = _mm512_set1_ps(chunk.x.inverse_scales[token + t]);
 #pragma GCC unroll 8
     for (std::size_t p = 0; p < kPanels; ++p) {
       const std::size_t first = row + p * 16;
@@ -232,27 +228,22 @@ BITMAR_TARGET __attribute__((noinline)) void panels_times_codes(const Output& ou
 }
 
 template <std::size_t kCount, std::size_t kPanels>
-BITMAR_TARGET inline void last_int8_tokens(const Output& out, std::size_t row, std::size_t token, std::size_t count) {
-  if (count == kCount) return panels_times_codes<kCount, kPanels>(out, row, token);
-  if constexpr (kCount > 1) last_int8_tokens<kCount - 1, kPanels>(out, row, token, count);
+BITMAR_TARGET inline void panels_times_tokens(const Chunk& chunk, std::size_t row, std::size_t token,
+                                              std::size_t count) {
+  if (count == kCount) return panels_times_codes<kCount, kPanels>(chunk, row, token);
+  if constexpr (kCount > 1) panels_times_tokens<kCount - 1, kPanels>(chunk, row, token, count);
 }
 
-template <std::size_t kPanels>
-BITMAR_TARGET inline void int8_panels(const Output& out, std::size_t row) {
-  std::size_t token = 0;
-  for (; token + kTokens <= out.x->tokens; token += kTokens) panels_times_codes<kTokens, kPanels>(out, row, token);
-  if (token < out.x->tokens) last_int8_tokens<kTokens - 1, kPanels>(out, row, token, out.x->tokens - token);
+// 64 rows, or what is left: the packed rows are a multiple of 16.
+BITMAR_TARGET inline void four_panels(const Chunk& chunk, std::size_t row, std::size_t token, std::size_t count) {
+  const std::size_t packed_rows = round_up(chunk.out.weights->rows, 16);
+  if (row + 64 <= packed_rows) return panels_times_tokens<kTokens, 4>(chunk, row, token, count);
+  for (; row < chunk.out.row_end; row += 16) panels_times_tokens<kTokens, 1>(chunk, row, token, count);
 }
 
 BITMAR_TARGET void int8_linear(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
                                std::size_t row_end, float* values) {
-  const Output out{weights, x, row_end, values};
-  std::size_t row = row_begin;
-  // All 4 panels lie inside the packed rows.
-  const std::size_t packed_rows = round_up(weights->rows, 16);
-  for (; row + 64 <= packed_rows && row < row_end; row += 64) int8_panels<4>(out, row);
-  for (; row < row_end; row += 16) int8_panels<1>(out, row);
+  for_all_tokens<64, four_panels>(weights, x, row_begin, row_end, values);
 }
 
 }  // namespace
-}  // namespace bitmar::avx512

@@ -20,6 +20,7 @@ namespace bitmar::avx512vnni_256 {
 #include "kernels/double_sums.h"
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
+#include "kernels/token_chunks.h"
 #include "kernels/avxvnni_products.h"
 // clang-format on
 }  // namespace bitmar::avx512vnni_256

@@ -22,6 +22,7 @@ namespace bitmar::avxvnni {
 #include "kernels/double_sums.h"
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
+#include "kernels/token_chunks.h"
 #include "kernels/avxvnni_products.h"
 // clang-format on
 }  // namespace bitmar::avxvnni

@@ -1,5 +1,6 @@
 // Integer products on 256-bit `vpdpbusd`, as on AVX-512 (avx512_products.h) with half the lanes and half the registers:
-// text for avxvnni.cpp and avx512vnni_256.cpp, after avxvnni_attention.h and lane_products.h. The layouts are those of
+// text for avxvnni.cpp and avx512vnni_256.cpp, after avxvnni_attention.h, lane_products.h and
+// token_chunks.h. The layouts are those of
 // tile_packing.h with 8 lanes, of int8 with 16.
 //
 // Ternary codes are used where they lie in their byte: a bit pair p is 4^p times too large, which one exact shift of
@@ -8,11 +9,7 @@
 namespace {
 
 constexpr std::size_t kTileRows = 32;
-constexpr std::size_t kTileGroup = 32;       // bytes: 32 rows of 4 columns
-constexpr std::size_t kTokens = 6;           // by 2 vectors of rows: 12 sums of 16 registers
-constexpr std::size_t kChunkTokens = 96;     // see Chunk
-constexpr std::size_t kNarrowColumns = 512;  // up to this many,
-constexpr std::size_t kNarrowRows = 128;     // so many rows of ternary codes fit the first cache
+constexpr std::size_t kTileGroup = 32;  // bytes: 32 rows of 4 columns
 constexpr std::size_t kPrefetchBytes = 4096;
 
 // The codes of a bit pair, in place.
@@ -113,49 +110,6 @@ BITMAR_TARGET float ternary_largest(const PackedMatrix* weights, const Activatio
     *row = lane_row;
   }
   return static_cast<float>(largest - sum_of_codes(*x, 0)) * (weights->scale * x->inverse_scales[0]);
-}
-
-// Some of the tokens, with what every tile needs of each: a call between the products would cost all sums a store.
-struct Chunk {
-  ActivationRows x;
-  Output out;  // of x
-  std::int32_t offsets[kChunkTokens];
-  float scales[kChunkTokens];
-};
-
-// How many of the tokens left to take next: about as many each time, because few sums wait for each other.
-inline std::size_t next_tokens(std::size_t left) {
-  const std::size_t times = (left + kTokens - 1) / kTokens;
-  return (left + times - 1) / times;
-}
-
-// multiply(chunk, row, token, count) for tiles of kRows rows and all tokens. Several tiles of a narrow matrix meet the
-// same tokens in turn: outputs then go to memory in longer pieces, which is what bounds such a product.
-template <std::size_t kRows, auto multiply>
-BITMAR_TARGET inline void for_all_tokens(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
-                                         std::size_t row_end, float* values) {
-  const std::size_t run = x->stride <= kNarrowColumns && kRows < kNarrowRows ? kNarrowRows : kRows;
-  for (std::size_t first = 0; first < x->tokens; first += kChunkTokens) {
-    Chunk chunk;
-    chunk.x = *x;
-    chunk.x.codes += first * x->stride;
-    chunk.x.inverse_scales += first;
-    chunk.x.column_sums += first * 2 * sum_blocks(x->stride);
-    chunk.x.tokens = x->tokens - first < kChunkTokens ? x->tokens - first : kChunkTokens;
-    chunk.out = {weights, &chunk.x, row_end, values + first * weights->rows};
-    for (std::size_t t = 0; t < chunk.x.tokens; ++t) {
-      chunk.offsets[t] = sum_of_codes(chunk.x, t);
-      chunk.scales[t] = weights->scale * chunk.x.inverse_scales[t];
-    }
-    for (std::size_t row = row_begin; row < row_end; row += run) {
-      const std::size_t end = row + run < row_end ? row + run : row_end;
-      for (std::size_t token = 0; token < chunk.x.tokens;) {
-        const std::size_t count = next_tokens(chunk.x.tokens - token);
-        for (std::size_t tile = row; tile < end; tile += kRows) multiply(chunk, tile, token, count);
-        token += count;
-      }
-    }
-  }
 }
 
 // kPairs bit pairs of a tile from kFirst on, 8 rows each, times kCount tokens.

@@ -17,6 +17,14 @@ namespace {
   return (count + multiple - 1) / multiple * multiple;
 }
 
+// Where the results of one matrix go.
+struct Output {
+  const PackedMatrix* weights;
+  const ActivationRows* x;
+  std::size_t row_end;
+  float* values;  // [tokens, rows]
+};
+
 // The sum of a token's codes: out of line, to keep its loop out of the products' registers.
 [[maybe_unused]] __attribute__((noinline)) std::int32_t sum_of_codes(const ActivationRows& x, std::size_t token) {
   const std::size_t count = 2 * sum_blocks(x.stride);
