@@ -89,7 +89,8 @@ Result<std::vector<SpeedRow>> measure_speed(const Options& options, const std::s
     rows.push_back({"prefill, " + threads, "tokens/s", run.prefill.tokens_per_second(), {}});
     if (run.caption)
       rows.push_back({"caption from pixels, " + threads, "ms", run.caption->microseconds.median / 1e3, {}});
-    if (run.joules_per_token) rows.push_back({"energy, " + threads, "mJ a token", 1e3 * *run.joules_per_token, {}});
+    const auto millijoules = run.joules_per_token ? std::optional(1e3 * *run.joules_per_token) : std::nullopt;
+    rows.push_back({"energy, " + threads, "mJ a token", millijoules, {}});
   }
   for (const MemoryStep& step : report.memory) {
     rows.push_back({fmt::format("peak memory after {}", step.after), "MB", megabytes(step.memory.peak), {}});

@@ -17,7 +17,7 @@ struct Fact {
   std::string value;
 };
 
-// Speed and memory use with the episodic memory on and off. Absent: not measurable.
+// Speed and memory use with the episodic memory on and off. One absent: not measured; both: not measurable here.
 struct SpeedRow {
   std::string what;  // "decode, 1 thread"
   std::string unit;

@@ -60,9 +60,9 @@ std::string speed_table(const std::vector<SpeedRow>& rows) {
       "| | unit | memory on | memory off |\n"
       "|---|---|---|---|\n";
   for (const SpeedRow& row : rows) {
+    const bool measured = row.memory_on || row.memory_off;
     table += fmt::format("| {} | {} | {} | {} |\n", row.what, row.unit,
-                         row.memory_on ? number(*row.memory_on) : "not measurable",
-                         row.memory_off ? number(*row.memory_off) : "not measurable");
+                         measured ? number(row.memory_on) : "not measurable here", number(row.memory_off));
   }
   return table;
 }

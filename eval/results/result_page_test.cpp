@@ -34,6 +34,14 @@ TEST(ResultPage, SaysNothingOfOthersWhereNoTaskIsTheirs) {
   EXPECT_THAT(result_page(run, 1), ::testing::Not(::testing::HasSubstr("published")));
 }
 
+TEST(ResultPage, TellsWhatWasNotMeasuredFromWhatCannotBe) {
+  EvaluationRun run;
+  run.speed = {{"decode", "tokens/s", 15000.0, {}}, {"energy", "mJ a token", {}, {}}};
+  const std::string page = result_page(run, 1);
+  EXPECT_THAT(page, ::testing::HasSubstr("| decode | tokens/s | 15000 |  |\n"));
+  EXPECT_THAT(page, ::testing::HasSubstr("| energy | mJ a token | not measurable here |  |\n"));
+}
+
 // The report's averages, over these tasks and the four others of its table.
 TEST(PublishedScores, AddUpToTheReportedAverages) {
   constexpr double kAverages[] = {41.06, 32.22, 50.76, 49.75, 60.68};
