@@ -13,7 +13,10 @@ TaskResult task_of(const std::string& name, double value) {
   TaskResult task;
   task.task = name;
   task.total.items = 100;
-  task.total.scores.push_back({.metric = "accuracy", .value = value, .chance = 0.25});
+  Score& score = task.total.scores.emplace_back();
+  score.metric = "accuracy";
+  score.value = value;
+  score.chance = 0.25;
   return task;
 }
 
