@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
+#include "apps/benchmark/process_benchmark.h"
 #include "apps/benchmark/window_benchmark.h"
 #include "tests/support/model_file.h"
 
@@ -86,6 +88,20 @@ TEST_F(ModelBenchmarkTest, LeavesOutWhatAModelDoesNotHave) {
   const auto no_memory = benchmark_model(options(SmallModel::kNoMemory));
   ASSERT_TRUE(no_memory) << no_memory.error().message;
   EXPECT_FALSE(no_memory->runs[0].no_memory);
+}
+
+TEST_F(ModelBenchmarkTest, MeasuresWithoutMemoryToo) {
+  BenchmarkOptions without = options(SmallModel::kTower);
+  without.memory = MemoryMode::kOff;
+  const auto report = benchmark_model(without);
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_FALSE(report->runs[0].no_memory);  // all of it is
+  expect_times(report->runs[0].decode.microseconds);
+  const auto peaks = measure_peaks(without);
+  ASSERT_TRUE(peaks) << peaks.error().message;
+  ASSERT_EQ(peaks->size(), report->memory.size());
+  EXPECT_TRUE(std::ranges::is_sorted(*peaks));
+  EXPECT_GT(peaks->front(), 1e6);
 }
 
 TEST_F(ModelBenchmarkTest, NamesWhatIsWrong) {

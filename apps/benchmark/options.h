@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/engine.h"
+#include "runtime/session.h"
 
 namespace bitmar {
 
@@ -18,6 +19,7 @@ struct BenchmarkOptions {
   std::size_t decode_tokens = 64;
   std::size_t repetitions = 15;
   bool stages = false;
+  MemoryMode memory = MemoryMode::kReadOnly;  // off: of every session, not only of the one that measures that
 };
 
 }  // namespace bitmar

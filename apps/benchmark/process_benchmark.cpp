@@ -25,7 +25,7 @@ Numbers start(const BenchmarkOptions& options, std::size_t threads, bool caption
   Stopwatch watch;
   BITMAR_TRY(const auto engine, Engine::open(options.model, options.engine));
   numbers.push_back(watch.lap());
-  BITMAR_TRY(Session session, Session::open(engine, {MemoryMode::kReadOnly, threads}));
+  BITMAR_TRY(Session session, Session::open(engine, {options.memory, threads}));
   numbers.push_back(watch.lap());
   if (caption) {
     BITMAR_TRY(const BenchmarkPhoto photo, BenchmarkPhoto::load(options.photo));
@@ -76,7 +76,7 @@ Result<std::shared_ptr<const Engine>> open_measured(const BenchmarkOptions& opti
   BITMAR_TRY_VOID(note("process start", steps));
   BITMAR_TRY(auto engine, Engine::open(options.model, options.engine));
   BITMAR_TRY_VOID(note("engine", steps));
-  BITMAR_TRY(Session session, Session::open(engine, {MemoryMode::kReadOnly, 1}));
+  BITMAR_TRY(Session session, Session::open(engine, {options.memory, 1}));
   BITMAR_TRY_VOID(note("session", steps));
   BITMAR_TRY_VOID(session.prefill(prompt_tokens(*engine, options.prefill_tokens)));
   BITMAR_TRY_VOID(note("prompt", steps));
@@ -91,6 +91,16 @@ Result<std::shared_ptr<const Engine>> open_measured(const BenchmarkOptions& opti
   BITMAR_TRY_VOID(caption(session, {.width = kCaptionBeam}));
   BITMAR_TRY_VOID(note("caption", steps));
   return engine;
+}
+
+Result<std::vector<double>> measure_peaks(const BenchmarkOptions& options) {
+  return measure_in_child([&]() -> Numbers {
+    std::vector<MemoryStep> steps;
+    BITMAR_TRY_VOID(open_measured(options, steps));
+    std::vector<double> peaks;
+    for (const MemoryStep& step : steps) peaks.push_back(static_cast<double>(step.memory.peak));
+    return peaks;
+  });
 }
 
 }  // namespace bitmar

@@ -18,4 +18,7 @@ namespace bitmar {
 [[nodiscard]] Result<std::shared_ptr<const Engine>> open_measured(const BenchmarkOptions& options,
                                                                   std::vector<MemoryStep>& steps);
 
+// The peak resident bytes after each of those steps, in a process of its own. Forks, so no other thread may run.
+[[nodiscard]] Result<std::vector<double>> measure_peaks(const BenchmarkOptions& options);
+
 }  // namespace bitmar

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "apps/benchmark/model_benchmark.h"
+#include "apps/benchmark/process_benchmark.h"
 #include "apps/benchmark/window_benchmark.h"
 #include "commands.h"
 #include "eval/registry/registry.h"
@@ -51,8 +53,8 @@ Result<std::vector<TaskResult>> run_tasks(const Options& options, std::span<cons
   return results;
 }
 
-double megabytes(std::uint64_t bytes) {
-  return static_cast<double>(bytes) * 1e-6;
+double megabytes(double bytes) {
+  return bytes * 1e-6;
 }
 
 // With memory: of a short window; without: of the whole one.
@@ -66,7 +68,25 @@ void add_window_rows(const WindowComparison& windows, std::vector<SpeedRow>& row
   rows.push_back({what + ": reading", "tokens/s", per_second(input, small.read), per_second(input, whole.read)});
   rows.push_back(
       {what + ": decode after it", "tokens/s", per_second(decoded, small.decode), per_second(decoded, whole.decode)});
-  rows.push_back({what + ": session", "MB", megabytes(small.session_bytes), megabytes(whole.session_bytes)});
+  rows.push_back({what + ": session", "MB", megabytes(static_cast<double>(small.session_bytes)),
+                  megabytes(static_cast<double>(whole.session_bytes))});
+}
+
+// What is measured of a number of threads, in the order of the table.
+std::vector<SpeedRow> speed_rows(const ThreadReport& run) {
+  const std::string threads = fmt::format("{} thread{}", run.threads, run.threads == 1 ? "" : "s");
+  std::vector<SpeedRow> rows = {
+      {"decode, " + threads, "tokens/s", run.decode.tokens_per_second(), {}},
+      {fmt::format("decode after {} tokens, {}", run.full_window_context, threads),
+       "tokens/s",
+       run.full_window.tokens_per_second(),
+       {}},
+      {"prefill, " + threads, "tokens/s", run.prefill.tokens_per_second(), {}},
+  };
+  if (run.caption) rows.push_back({"caption from pixels, " + threads, "ms", run.caption->microseconds.median / 1e3, {}});
+  const auto millijoules = run.joules_per_token ? std::optional(1e3 * *run.joules_per_token) : std::nullopt;
+  rows.push_back({"energy, " + threads, "mJ a token", millijoules, {}});
+  return rows;
 }
 
 Result<std::vector<SpeedRow>> measure_speed(const Options& options, const std::string& model) {
@@ -75,27 +95,28 @@ Result<std::vector<SpeedRow>> measure_speed(const Options& options, const std::s
   benchmark.engine.tower_path = options.model.tower;
   benchmark.threads = {1};
   if (options.context.threads > 1) benchmark.threads.push_back(options.context.threads);
+  BenchmarkOptions without = benchmark;
+  without.memory = MemoryMode::kOff;
+  // Peaks first, while this process has touched little that a fork would inherit.
+  BITMAR_TRY(const std::vector<double> peaks, measure_peaks(benchmark));
+  BITMAR_TRY(const std::vector<double> peaks_without, measure_peaks(without));
   BITMAR_TRY(const BenchmarkReport report, benchmark_model(benchmark));
+  const bool has_memory = report.runs.front().no_memory.has_value();
   std::vector<SpeedRow> rows;
-  for (const ThreadReport& run : report.runs) {
-    const std::string threads = fmt::format("{} thread{}", run.threads, run.threads == 1 ? "" : "s");
-    SpeedRow& decode =
-        rows.emplace_back(SpeedRow{"decode, " + threads, "tokens/s", run.decode.tokens_per_second(), {}});
-    if (run.no_memory) decode.memory_off = run.no_memory->tokens_per_second();
-    rows.push_back({fmt::format("decode after {} tokens, {}", run.full_window_context, threads),
-                    "tokens/s",
-                    run.full_window.tokens_per_second(),
-                    {}});
-    rows.push_back({"prefill, " + threads, "tokens/s", run.prefill.tokens_per_second(), {}});
-    if (run.caption)
-      rows.push_back({"caption from pixels, " + threads, "ms", run.caption->microseconds.median / 1e3, {}});
-    const auto millijoules = run.joules_per_token ? std::optional(1e3 * *run.joules_per_token) : std::nullopt;
-    rows.push_back({"energy, " + threads, "mJ a token", millijoules, {}});
+  for (const ThreadReport& run : report.runs) std::ranges::move(speed_rows(run), std::back_inserter(rows));
+  if (has_memory) {
+    BITMAR_TRY(const BenchmarkReport off, benchmark_model(without));
+    auto row = rows.begin();
+    for (const ThreadReport& run : off.runs) {
+      for (const SpeedRow& each : speed_rows(run)) (row++)->memory_off = each.memory_on;
+    }
   }
-  for (const MemoryStep& step : report.memory) {
-    rows.push_back({fmt::format("peak memory after {}", step.after), "MB", megabytes(step.memory.peak), {}});
+  for (std::size_t i = 0; i < report.memory.size(); ++i) {
+    SpeedRow& row = rows.emplace_back(
+        SpeedRow{fmt::format("peak memory after {}", report.memory[i].after), "MB", megabytes(peaks[i]), {}});
+    if (has_memory) row.memory_off = megabytes(peaks_without[i]);
   }
-  if (report.runs.front().no_memory) {
+  if (has_memory) {
     benchmark.repetitions = kWindowRounds;
     BITMAR_TRY(const WindowComparison windows, compare_windows(benchmark, kShortWindow, kLongInput));
     add_window_rows(windows, rows);
@@ -133,7 +154,7 @@ Result<void> reproduce(Options options) {
   std::filesystem::create_directories(options.output, status);
   if (status) return fail(ErrorCode::kIo, "{}: cannot create it: {}", options.output, status.message());
   EvaluationRun run;
-  if (options.speed) {  // first: its memory use is this process's
+  if (options.speed) {  // first: it forks
     BITMAR_TRY(run.speed, measure_speed(options, model));
   }
   BITMAR_TRY(options.context.engine, open_engine(options.model));
