@@ -83,6 +83,7 @@ std::vector<SpeedRow> speed_rows(const ThreadReport& run) {
        {}},
       {"prefill, " + threads, "tokens/s", run.prefill.tokens_per_second(), {}},
   };
+  if (run.no_memory) rows.front().memory_off = run.no_memory->tokens_per_second();  // in turns with the other
   if (run.caption) rows.push_back({"caption from pixels, " + threads, "ms", run.caption->microseconds.median / 1e3, {}});
   const auto millijoules = run.joules_per_token ? std::optional(1e3 * *run.joules_per_token) : std::nullopt;
   rows.push_back({"energy, " + threads, "mJ a token", millijoules, {}});
@@ -108,7 +109,10 @@ Result<std::vector<SpeedRow>> measure_speed(const Options& options, const std::s
     BITMAR_TRY(const BenchmarkReport off, benchmark_model(without));
     auto row = rows.begin();
     for (const ThreadReport& run : off.runs) {
-      for (const SpeedRow& each : speed_rows(run)) (row++)->memory_off = each.memory_on;
+      for (const SpeedRow& each : speed_rows(run)) {
+        if (!row->memory_off) row->memory_off = each.memory_on;
+        ++row;
+      }
     }
   }
   for (std::size_t i = 0; i < report.memory.size(); ++i) {
