@@ -7,7 +7,7 @@
 
 namespace bitmar::cli {
 
-[[nodiscard]] nlohmann::ordered_json to_json(const BenchmarkReport& report);
+[[nodiscard]] nlohmann::ordered_json report_json(const BenchmarkReport& report);
 
 // To standard output.
 void print_table(const BenchmarkReport& report);

@@ -87,7 +87,7 @@ Json to_json(const std::vector<MemoryStep>& steps) {
 
 }  // namespace
 
-Json to_json(const BenchmarkReport& report) {
+Json report_json(const BenchmarkReport& report) {
   Json json;
   json["machine"] = {{"processor", report.machine.processor},
                      {"cores", report.machine.cores},

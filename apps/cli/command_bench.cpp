@@ -14,7 +14,7 @@
 namespace bitmar::cli {
 namespace {
 
-struct Options {
+struct BenchFlags {
   ModelOptions model;
   BenchmarkOptions benchmark;
   bool json = false;
@@ -26,7 +26,7 @@ std::vector<std::size_t> default_threads() {
   return {1, 2};
 }
 
-Result<void> run(const Options& options) {
+Result<void> run_benchmark(const BenchFlags& options) {
   BenchmarkOptions benchmark = options.benchmark;
   BITMAR_TRY(benchmark.model, find_model(options.model.model));
   benchmark.engine.tower_path = options.model.tower;
@@ -37,7 +37,7 @@ Result<void> run(const Options& options) {
              }));
   if (progress != nullptr) progress->finish();
   if (options.json) {
-    fmt::print("{}\n", to_json(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", report_json(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     print_table(report);
   }
@@ -47,7 +47,7 @@ Result<void> run(const Options& options) {
 }  // namespace
 
 void add_bench_command(CLI::App& app, CommandAction& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BenchFlags>();
   CLI::App* command = app.add_subcommand("bench", "Measure a model's speed and memory use on this machine");
   add_model_file_options(*command, options->model);
   BenchmarkOptions& benchmark = options->benchmark;
@@ -68,7 +68,7 @@ void add_bench_command(CLI::App& app, CommandAction& action) {
       "  bitmar bench\n"
       "  bitmar bench -t 1,2,4 --image photo.jpg --stages\n"
       "  bitmar bench --isa scalar -r 3 --json");
-  command->callback([options, &action] { action = [options] { return run(*options); }; });
+  command->callback([options, &action] { action = [options] { return run_benchmark(*options); }; });
 }
 
 }  // namespace bitmar::cli

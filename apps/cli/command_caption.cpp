@@ -16,7 +16,7 @@
 namespace bitmar::cli {
 namespace {
 
-struct Options {
+struct CaptionFlags {
   ModelOptions model;
   std::vector<std::string> inputs;
   BeamOptions beam;
@@ -41,7 +41,8 @@ Result<void> add_photo(CaptionBatch& batch, const Photo& photo) {
 }
 
 // One result a photo, at most batch.capacity().
-std::vector<PhotoResult> caption_photos(CaptionBatch& batch, std::span<const Photo> photos, const Options& options) {
+std::vector<PhotoResult> caption_photos(CaptionBatch& batch, std::span<const Photo> photos,
+                                        const CaptionFlags& options) {
   std::vector<PhotoResult> results;
   for (const Photo& photo : photos) {
     const auto start = Clock::now();
@@ -81,7 +82,7 @@ void print(const Photo& photo, const Caption& caption, double milliseconds, bool
   }
 }
 
-Result<void> run(const Options& options) {
+Result<void> caption(const CaptionFlags& options) {
   BITMAR_TRY(const std::vector<Photo> photos, list_photos("caption", options.inputs));
   BITMAR_TRY(const auto engine, open_engine(options.model));
   const std::size_t together = std::min(photos.size(), CaptionBatch::useful_size(options.beam));
@@ -112,7 +113,7 @@ Result<void> run(const Options& options) {
 }  // namespace
 
 void add_caption_command(CLI::App& app, CommandAction& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CaptionFlags>();
   CLI::App* command = app.add_subcommand("caption", "Describe photos");
   command->add_option("photos", options->inputs, "photos (JPEG, PNG, WebP), folders of photos, or - for standard input")
       ->required();
@@ -132,7 +133,7 @@ void add_caption_command(CLI::App& app, CommandAction& action) {
       "  bitmar caption holiday/ --json > captions.jsonl\n"
       "  bitmar caption photo.jpg --memory default\n"
       "  cat photo.jpg | bitmar caption - --beam 1");
-  command->callback([options, &action] { action = [options] { return run(*options); }; });
+  command->callback([options, &action] { action = [options] { return caption(*options); }; });
 }
 
 }  // namespace bitmar::cli

@@ -16,7 +16,7 @@
 namespace bitmar::cli {
 namespace {
 
-struct Options {
+struct ConvertFlags {
   std::string source;
   std::string input;
   std::string output;
@@ -28,7 +28,7 @@ struct Options {
   bool json = false;
 };
 
-Result<void> convert(const Options& options) {
+Result<void> convert(const ConvertFlags& options) {
   BITMAR_TRY(const SafeTensorsFile source, SafeTensorsFile::open(options.input));
   const TowerSource kind = options.source == "dinov2" ? TowerSource::kDinov2 : TowerSource::kTimm;
   ConvertOptions convert_options;
@@ -72,7 +72,7 @@ Result<void> convert(const Options& options) {
 }  // namespace
 
 void add_convert_command(CLI::App& app, CommandAction& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ConvertFlags>();
   CLI::App* command = app.add_subcommand("convert", "Convert DINOv2 or timm ViT weights to a vision tower file");
   command->add_option("source", options->source, "where the weights come from: dinov2 (Hugging Face) or timm")
       ->required()

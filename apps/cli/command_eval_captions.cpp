@@ -16,7 +16,7 @@
 namespace bitmar::cli {
 namespace {
 
-struct Options {
+struct EvalCaptionsFlags {
   ModelOptions model;
   std::string data;
   std::string references;
@@ -48,7 +48,7 @@ void print_row(std::string_view name, const CaptionScores& scores) {
 }
 
 // Flickr8k's dev photos in `data`, as `bitmar eval all` measures them.
-Result<void> evaluate_task(const Options& options) {
+Result<void> evaluate_task(const EvalCaptionsFlags& options) {
   BITMAR_TRY(const Task task, find_task("captions"));
   TaskOptions run;
   run.model = options.model;
@@ -58,7 +58,7 @@ Result<void> evaluate_task(const Options& options) {
   return evaluate_tasks(run, {&task, 1});
 }
 
-Result<void> evaluate(const Options& options) {
+Result<void> evaluate(const EvalCaptionsFlags& options) {
   if (!options.data.empty()) return evaluate_task(options);
   if (options.references.empty()) {
     return fail(ErrorCode::kInvalidArgument, "eval captions: expected --data DIR or --references FILE");
@@ -130,7 +130,7 @@ Result<void> evaluate(const Options& options) {
 }  // namespace
 
 void add_eval_captions_command(CLI::App& eval, CommandAction& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<EvalCaptionsFlags>();
   CLI::App* captions = eval.add_subcommand("captions", "BLEU, ROUGE-L and CIDEr of captions");
   add_model_options(*captions, options->model);
   add_no_memory_option(*captions, options->model);

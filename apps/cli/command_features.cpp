@@ -22,7 +22,7 @@
 namespace bitmar::cli {
 namespace {
 
-struct Options {
+struct FeaturesFlags {
   std::string tower;
   std::vector<std::string> inputs;
   std::string list;
@@ -37,7 +37,7 @@ struct Options {
   bool json = false;
 };
 
-void print_report(const Options& options, const FeatureReport& report, double seconds) {
+void print_report(const FeaturesFlags& options, const FeatureReport& report, double seconds) {
   const std::uint64_t computed = report.shape.front() - report.resumed_from;
   if (options.json) {
     nlohmann::ordered_json json;
@@ -55,7 +55,7 @@ void print_report(const Options& options, const FeatureReport& report, double se
              report.shape[2], options.precision, computed, seconds);
 }
 
-Result<void> extract(const Options& options) {
+Result<void> extract(const FeaturesFlags& options) {
   if (options.inputs.empty() == options.list.empty()) {
     return fail(ErrorCode::kInvalidArgument, "features: expected photos or folders, or --list, and not both");
   }
@@ -92,7 +92,7 @@ Result<void> extract(const Options& options) {
 }  // namespace
 
 void add_features_command(CLI::App& app, CommandAction& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<FeaturesFlags>();
   CLI::App* command = app.add_subcommand("features", "Compute patch features of photos into a .npy file");
   command->add_option("photos", options->inputs, "photos (JPEG, PNG, WebP) and folders of photos");
   command->add_option("--tower", options->tower, "a tower file (bitmar convert) or a model that has a tower")

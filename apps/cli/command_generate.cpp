@@ -13,7 +13,7 @@
 namespace bitmar::cli {
 namespace {
 
-struct Options {
+struct GenerateFlags {
   ModelOptions model;
   std::string prompt;
   std::string image;
@@ -21,7 +21,7 @@ struct Options {
   bool json = false;
 };
 
-Result<void> run(const Options& options) {
+Result<void> generate_text(const GenerateFlags& options) {
   if (options.prompt == "-" && options.image == "-") {
     return fail(ErrorCode::kInvalidArgument, "generate: -p - and --image - cannot both read standard input");
   }
@@ -65,7 +65,7 @@ Result<void> run(const Options& options) {
 }  // namespace
 
 void add_generate_command(CLI::App& app, CommandAction& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<GenerateFlags>();
   CLI::App* command = app.add_subcommand("generate", "Continue a text, about a photo or not");
   add_model_options(*command, options->model);
   add_memory_options(*command, options->model);
@@ -92,7 +92,7 @@ void add_generate_command(CLI::App& app, CommandAction& action) {
       "  bitmar generate -p \"Once upon a time\"\n"
       "  bitmar generate --image photo.jpg -p \"A man\" --temp 0\n"
       "  bitmar generate -p \"The weather\" -n 40 -s 7 --json");
-  command->callback([options, &action] { action = [options] { return run(*options); }; });
+  command->callback([options, &action] { action = [options] { return generate_text(*options); }; });
 }
 
 }  // namespace bitmar::cli

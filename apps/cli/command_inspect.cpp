@@ -12,7 +12,7 @@
 namespace bitmar::cli {
 namespace {
 
-struct Options {
+struct InspectFlags {
   std::string path;
   bool tensors = false;
   bool json = false;
@@ -54,7 +54,7 @@ void print_metadata(const std::string& key, const nlohmann::ordered_json& value)
   for (std::string line; std::getline(lines, line);) fmt::print("    {}\n", line);
 }
 
-void print_json(const FileSummary& summary, const Totals& totals) {
+void print_summary(const FileSummary& summary, const Totals& totals) {
   nlohmann::ordered_json json;
   json["kind"] = summary.kind;
   json["parameters"] = summary.parameters;
@@ -74,11 +74,11 @@ void print_json(const FileSummary& summary, const Totals& totals) {
   fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
-Result<void> run(const Options& options) {
+Result<void> inspect(const InspectFlags& options) {
   BITMAR_TRY(const FileSummary summary, inspect_file(options.path));
   const Totals totals = total(summary);
   if (options.json) {
-    print_json(summary, totals);
+    print_summary(summary, totals);
     return {};
   }
   const auto line = [](std::string_view name, const std::string& value) { fmt::print("{:<18}{}\n", name, value); };
@@ -105,13 +105,13 @@ Result<void> run(const Options& options) {
 }  // namespace
 
 void add_inspect_command(CLI::App& app, CommandAction& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InspectFlags>();
   CLI::App* command = app.add_subcommand("inspect", "Show what is in a file");
   command->add_option("file", options->path, "a model, tower, memory snapshot, checkpoint or .npy file")->required();
   command->add_flag("--tensors", options->tensors, "list the tensors");
   command->add_flag("--json", options->json, "print all as JSON");
   command->footer("Example:\n  bitmar inspect models/bitmar-14m.gguf --tensors");
-  command->callback([options, &action] { action = [options] { return run(*options); }; });
+  command->callback([options, &action] { action = [options] { return inspect(*options); }; });
 }
 
 }  // namespace bitmar::cli

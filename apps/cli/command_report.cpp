@@ -26,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct ReportFlags {
   ModelOptions model;
   std::vector<std::string> runs;
   std::string output = "report.html";
@@ -59,7 +59,7 @@ std::string title(const report::TrainingLog& log) {
 }
 
 // The figure of what the model reads, and the photo beside it.
-Result<void> add_reading(const Options& options, report::ReportPage& page) {
+Result<void> add_reading(const ReportFlags& options, report::ReportPage& page) {
   BITMAR_TRY(const auto engine, open_engine(options.model));
   BITMAR_TRY(Session session, open_session(engine, options.model));
   BITMAR_TRY(const Image image, load_image(options.image));
@@ -88,7 +88,7 @@ Result<std::string> write_figures(const std::string& output, const std::vector<r
   return folder;
 }
 
-Result<void> run(const Options& options) {
+Result<void> write_report(const ReportFlags& options) {
   BITMAR_TRY(const report::TrainingLog log, report::read_training_log(options.runs));
   BITMAR_TRY(report::TrainingFigures made, report::training_figures(log));
   report::ReportPage page{
@@ -116,7 +116,7 @@ Result<void> run(const Options& options) {
 }  // namespace
 
 void add_report_command(CLI::App& app, CommandAction& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ReportFlags>();
   CLI::App* command = app.add_subcommand("report", "Show a training run as a page of figures");
   command
       ->add_option("runs", options->runs,
@@ -135,7 +135,7 @@ void add_report_command(CLI::App& app, CommandAction& action) {
       "Examples:\n"
       "  bitmar report runs/bitmar-14m-photos -o report.html\n"
       "  bitmar report runs/language runs/captions --model models/bitmar-14m.gguf --image photo.jpg");
-  command->callback([options, &action] { action = [options] { return run(*options); }; });
+  command->callback([options, &action] { action = [options] { return write_report(*options); }; });
 }
 
 }  // namespace bitmar::cli

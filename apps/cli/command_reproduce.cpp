@@ -32,7 +32,7 @@ constexpr std::uint32_t kShortWindow = 64;
 constexpr std::size_t kLongInput = 4096;
 constexpr std::size_t kWindowRounds = 5;
 
-struct Options {
+struct ReproduceFlags {
   ModelOptions model;
   TaskContext context;
   std::string output;
@@ -41,7 +41,7 @@ struct Options {
 };
 
 // Each memory mode keeps its predictions in a folder of its own.
-Result<std::vector<TaskResult>> run_tasks(const Options& options, std::span<const Task> chosen, bool memory) {
+Result<std::vector<TaskResult>> run_tasks(const ReproduceFlags& options, std::span<const Task> chosen, bool memory) {
   std::vector<TaskResult> results;
   for (const Task& task : chosen) {
     TaskContext context = options.context;
@@ -90,7 +90,7 @@ std::vector<SpeedRow> speed_rows(const ThreadReport& run) {
   return rows;
 }
 
-Result<std::vector<SpeedRow>> measure_speed(const Options& options, const std::string& model) {
+Result<std::vector<SpeedRow>> measure_speed(const ReproduceFlags& options, const std::string& model) {
   BenchmarkOptions benchmark;
   benchmark.model = model;
   benchmark.engine.tower_path = options.model.tower;
@@ -128,7 +128,7 @@ Result<std::vector<SpeedRow>> measure_speed(const Options& options, const std::s
   return rows;
 }
 
-std::vector<Fact> facts(const Options& options, const std::string& model) {
+std::vector<Fact> facts(const ReproduceFlags& options, const std::string& model) {
   const Machine machine = describe_machine();
   const Engine& engine = *options.context.engine;
   std::vector<Fact> facts = {
@@ -147,7 +147,7 @@ std::vector<Fact> facts(const Options& options, const std::string& model) {
   return facts;
 }
 
-Result<void> reproduce(Options options) {
+Result<void> reproduce(ReproduceFlags options) {
   BITMAR_TRY(const std::string model, find_model(options.model.model));
   options.context.threads = options.model.threads;
   const auto has_files = [&](const Task& task) { return has_task_files(options.context.data, task.files); };
@@ -183,7 +183,7 @@ Result<void> reproduce(Options options) {
 }  // namespace
 
 void add_reproduce_command(CLI::App& app, CommandAction& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ReproduceFlags>();
   TaskContext& context = options->context;
   CLI::App* command = app.add_subcommand("reproduce", "Measure all that the data allows, as a page of results");
   add_model_options(*command, options->model);

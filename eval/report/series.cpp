@@ -4,12 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace bitmar::report {
 namespace {
-
-constexpr double kGap = std::numeric_limits<double>::quiet_NaN();
 
 template <typename Values, typename Project>
 std::optional<Range> finite_range(const Values& values, Project project) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,9 +10,11 @@
 
 namespace bitmar::report {
 
+inline constexpr double kGap = std::numeric_limits<double>::quiet_NaN();
+
 struct Point {
   double x = 0;
-  double y = 0;  // NaN: a gap, the line ends here
+  double y = 0;  // kGap: the line ends here
   bool is_gap() const;
 };
 using Series = std::vector<Point>;  // by rising x

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <limits>
 #include <map>
 #include <optional>
 #include <ranges>
@@ -13,13 +12,13 @@
 
 #include "eval/report/heat_map.h"
 #include "eval/report/line_chart.h"
+#include "eval/report/series.h"
 
 namespace bitmar::report {
 namespace {
 
 constexpr const char* kSteps = "steps";
 constexpr std::string_view kZeros = "zeros/";
-constexpr double kGap = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t kSmoothedPart = 30;  // a smoothed point covers this part of a line's points
 constexpr std::size_t kPlainPoints = 30;   // lines of fewer points are not smoothed
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <limits>
 #include <optional>
 
 #include "eval/tasks/json_lines.h"
@@ -15,8 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-constexpr double kGap = std::numeric_limits<double>::quiet_NaN();
 
 Result<fs::path> find_log(const std::string& run) {
   std::error_code ignored;

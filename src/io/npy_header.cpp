@@ -9,7 +9,7 @@
 namespace bitmar {
 namespace {
 
-constexpr std::size_t kMaximumDimensions = 32;  // NumPy's
+constexpr std::size_t kNumpyDimensions = 32;  // at most
 constexpr std::size_t kAlignment = 64;
 
 constexpr std::array<std::pair<std::string_view, DataType>, 11> kTypes = {{{"<f2", DataType::kF16},
@@ -91,7 +91,7 @@ Result<std::vector<std::uint64_t>> parse_shape(Scanner& scanner) {
   std::vector<std::uint64_t> shape;
   BITMAR_TRY_VOID(scanner.expect("("));
   while (!scanner.accept(")")) {
-    if (shape.size() == kMaximumDimensions) return scanner.bad("at most 32 dimensions");
+    if (shape.size() == kNumpyDimensions) return scanner.bad("at most 32 dimensions");
     BITMAR_TRY(const auto extent, scanner.integer());
     shape.push_back(extent);
     if (scanner.accept(",")) continue;

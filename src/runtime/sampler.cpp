@@ -17,7 +17,7 @@ Result<void> check(std::string_view name, float value, float low, float high) {
   return {};
 }
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNoFloor = -std::numeric_limits<float>::infinity();
 // Blocks of logits of which sorting all that count is cheaper than not sorting.
 constexpr std::size_t kFewBlocks = 64;
 
@@ -78,7 +78,7 @@ float Sampler::floor_of_top_k() {
   for (std::size_t first = 0; first < maxima.size(); first += group) {
     maxima_.push_back(*std::ranges::max_element(maxima.subspan(first, std::min(group, maxima.size() - first))));
   }
-  if (options_.top_k >= maxima_.size()) return -kInfinity;
+  if (options_.top_k >= maxima_.size()) return kNoFloor;
   const auto kth = maxima_.begin() + (options_.top_k - 1);
   std::ranges::nth_element(maxima_, kth, std::greater());
   return *kth;
@@ -137,7 +137,7 @@ TokenId Sampler::sample(const Kernels& kernels, std::span<const float> logits) {
   if (options_.temperature == 0.0f) return static_cast<TokenId>(row_max_index(kernels, adjusted));
 
   blocks_.set(kernels, adjusted);
-  float floor = -kInfinity;
+  float floor = kNoFloor;
   if (options_.min_p > 0.0f) floor = blocks_.largest() + options_.temperature * std::log(options_.min_p);
   const auto reaching = static_cast<std::size_t>(
       std::ranges::count_if(blocks_.maxima(), [floor](float maximum) { return maximum >= floor; }));

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
 // How many leading bytes of a log are whole lines of steps up to `last`.
-std::uint64_t length_up_to(std::string_view text, std::uint64_t last) {
+std::uint64_t lines_up_to(std::string_view text, std::uint64_t last) {
   std::uint64_t kept = 0;
   for (;;) {
     const std::size_t end = text.find('\n', kept);
@@ -89,7 +89,7 @@ Result<RunLog> RunLog::open(const std::string& directory, std::optional<std::uin
   std::error_code error;
   if (resume_step && fs::exists(path, error) && fs::file_size(path, error) > 0) {
     BITMAR_TRY(const MappedFile file, MappedFile::open(path));
-    length = length_up_to(as_text(file.bytes()), *resume_step);
+    length = lines_up_to(as_text(file.bytes()), *resume_step);
   }
   std::FILE* const file = std::fopen(path.c_str(), "ab");
   if (file == nullptr) return fail(ErrorCode::kIo, "{}: cannot write: {}", path, std::strerror(errno));
