@@ -89,14 +89,17 @@ Result<BenchmarkReport> benchmark_model(const BenchmarkOptions& options, const B
     advance();
   }
 
-  BITMAR_TRY(const auto engine, open_measured(options, report.memory));
+  BITMAR_TRY(const auto engine, open_measured(options, MemoryMode::kReadOnly, report.memory));
   BITMAR_TRY(const BenchmarkPhoto photo, BenchmarkPhoto::load(options.photo));
   report.isa = engine->kernels().name;
   report.photo = tower ? photo.name : "";
-  std::vector<SessionBenchmark> benchmarks;
-  for (const std::size_t threads : options.threads) {
-    BITMAR_TRY(SessionBenchmark benchmark, SessionBenchmark::open(engine, options, photo, threads));
-    benchmarks.push_back(std::move(benchmark));
+  std::vector<SessionBenchmark> benchmarks;  // of each number of threads; then the same without memory
+  for (const MemoryMode mode : {MemoryMode::kReadOnly, MemoryMode::kOff}) {
+    if (mode == MemoryMode::kOff && !options.without_memory) continue;
+    for (const std::size_t threads : options.threads) {
+      BITMAR_TRY(SessionBenchmark benchmark, SessionBenchmark::open(engine, options, photo, threads, mode));
+      benchmarks.push_back(std::move(benchmark));
+    }
   }
   advance();
   for (std::size_t round = 0; round < options.repetitions; ++round) {
@@ -106,6 +109,10 @@ Result<BenchmarkReport> benchmark_model(const BenchmarkOptions& options, const B
   auto meter = EnergyMeter::open();
   for (std::size_t i = 0; i < benchmarks.size(); ++i) {
     if (meter) BITMAR_TRY_VOID(benchmarks[i].measure_energy(*meter));
+    if (i >= starts.size()) {
+      report.runs_without_memory.push_back(benchmarks[i].report());
+      continue;
+    }
     ThreadReport& run = report.runs.emplace_back(benchmarks[i].report());
     run.start = std::move(starts[i].text);
     run.caption_start = std::move(starts[i].caption);

@@ -91,13 +91,20 @@ TEST_F(ModelBenchmarkTest, LeavesOutWhatAModelDoesNotHave) {
 }
 
 TEST_F(ModelBenchmarkTest, MeasuresWithoutMemoryToo) {
-  BenchmarkOptions without = options(SmallModel::kTower);
-  without.memory = MemoryMode::kOff;
-  const auto report = benchmark_model(without);
+  BenchmarkOptions both = options(SmallModel::kTower);
+  both.without_memory = true;
+  const auto report = benchmark_model(both);
   ASSERT_TRUE(report) << report.error().message;
-  EXPECT_FALSE(report->runs[0].no_memory);  // all of it is
-  expect_times(report->runs[0].decode.microseconds);
-  const auto peaks = measure_peaks(without);
+  ASSERT_EQ(report->runs_without_memory.size(), report->runs.size());
+  EXPECT_TRUE(report->runs[0].no_memory && report->runs[0].start);
+  const ThreadReport& without = report->runs_without_memory[0];
+  EXPECT_EQ(without.threads, report->runs[0].threads);
+  EXPECT_FALSE(without.no_memory || without.start);  // all of it is without memory; starts are not measured again
+  for (const Summary& times : {without.decode.microseconds, without.prefill.microseconds,
+                               without.full_window.microseconds, without.caption->microseconds}) {
+    expect_times(times);
+  }
+  const auto peaks = measure_peaks(both, MemoryMode::kOff);
   ASSERT_TRUE(peaks) << peaks.error().message;
   ASSERT_EQ(peaks->size(), report->memory.size());
   EXPECT_TRUE(std::ranges::is_sorted(*peaks));

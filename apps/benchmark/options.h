@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "runtime/engine.h"
-#include "runtime/session.h"
 
 namespace bitmar {
 
@@ -19,7 +18,7 @@ struct BenchmarkOptions {
   std::size_t decode_tokens = 64;
   std::size_t repetitions = 15;
   bool stages = false;
-  MemoryMode memory = MemoryMode::kReadOnly;  // off: of every session, not only of the one that measures that
+  bool without_memory = false;  // measures everything in sessions without memory as well, in the same rounds
 };
 
 }  // namespace bitmar

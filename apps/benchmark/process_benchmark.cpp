@@ -25,7 +25,7 @@ Numbers start(const BenchmarkOptions& options, std::size_t threads, bool caption
   Stopwatch watch;
   BITMAR_TRY(const auto engine, Engine::open(options.model, options.engine));
   numbers.push_back(watch.lap());
-  BITMAR_TRY(Session session, Session::open(engine, {options.memory, threads}));
+  BITMAR_TRY(Session session, Session::open(engine, {MemoryMode::kReadOnly, threads}));
   numbers.push_back(watch.lap());
   if (caption) {
     BITMAR_TRY(const BenchmarkPhoto photo, BenchmarkPhoto::load(options.photo));
@@ -72,11 +72,12 @@ Result<StartTimes> measure_start(const BenchmarkOptions& options, std::size_t th
   return times;
 }
 
-Result<std::shared_ptr<const Engine>> open_measured(const BenchmarkOptions& options, std::vector<MemoryStep>& steps) {
+Result<std::shared_ptr<const Engine>> open_measured(const BenchmarkOptions& options, MemoryMode mode,
+                                                    std::vector<MemoryStep>& steps) {
   BITMAR_TRY_VOID(note("process start", steps));
   BITMAR_TRY(auto engine, Engine::open(options.model, options.engine));
   BITMAR_TRY_VOID(note("engine", steps));
-  BITMAR_TRY(Session session, Session::open(engine, {options.memory, 1}));
+  BITMAR_TRY(Session session, Session::open(engine, {mode, 1}));
   BITMAR_TRY_VOID(note("session", steps));
   BITMAR_TRY_VOID(session.prefill(prompt_tokens(*engine, options.prefill_tokens)));
   BITMAR_TRY_VOID(note("prompt", steps));
@@ -93,10 +94,10 @@ Result<std::shared_ptr<const Engine>> open_measured(const BenchmarkOptions& opti
   return engine;
 }
 
-Result<std::vector<double>> measure_peaks(const BenchmarkOptions& options) {
+Result<std::vector<double>> measure_peaks(const BenchmarkOptions& options, MemoryMode mode) {
   return measure_in_child([&]() -> Numbers {
     std::vector<MemoryStep> steps;
-    BITMAR_TRY_VOID(open_measured(options, steps));
+    BITMAR_TRY_VOID(open_measured(options, mode, steps));
     std::vector<double> peaks;
     for (const MemoryStep& step : steps) peaks.push_back(static_cast<double>(step.memory.peak));
     return peaks;

@@ -85,6 +85,7 @@ struct BenchmarkReport {
   std::string photo;  // the file, or "synthetic"
   std::size_t repetitions = 0;
   std::vector<ThreadReport> runs;
+  std::vector<ThreadReport> runs_without_memory;  // in the same order, without start times; empty: not asked for
   std::vector<MemoryStep> memory;  // of opening the model, generating a text, captioning a photo, one after the other
   std::string no_energy;           // why there is no energy; empty where there is
   std::vector<std::string> warnings;

@@ -41,15 +41,15 @@ std::array<double, N> medians(const std::array<std::vector<double>, N>& samples)
 
 Result<SessionBenchmark> SessionBenchmark::open(const std::shared_ptr<const Engine>& engine,
                                                 const BenchmarkOptions& options, const BenchmarkPhoto& photo,
-                                                std::size_t threads) {
-  const SessionOptions usual{options.memory, threads};
+                                                std::size_t threads, MemoryMode mode) {
+  const SessionOptions usual{mode, threads};
   BITMAR_TRY(Session text, Session::open(engine, usual));
   BITMAR_TRY(Session image, Session::open(engine, usual));
   BITMAR_TRY(Session no_memory, Session::open(engine, {MemoryMode::kOff, threads}));
   BITMAR_TRY(Session full, Session::open(engine, usual));
-  SessionBenchmark benchmark(options, photo, threads, prompt_tokens(*engine, options.prefill_tokens), std::move(text),
-                             std::move(image), std::move(no_memory), std::move(full));
-  if (engine->tower() != nullptr) benchmark.vision_ = std::make_unique<VisionWorkspace>(engine->tower()->config());
+  SessionBenchmark benchmark(options, photo, threads, mode, prompt_tokens(*engine, options.prefill_tokens),
+                             std::move(text), std::move(image), std::move(no_memory), std::move(full));
+  if (engine->tower() != nullptr) benchmark.vision_ = std::make_unique<VisionWorkspace>(*engine->tower());
   for (Session* session : {&benchmark.image_, &benchmark.no_memory_, &benchmark.full_}) {
     BITMAR_TRY_VOID(benchmark.set_image(*session));
   }
@@ -74,7 +74,7 @@ Result<void> SessionBenchmark::run_round() {
   const GenerateOptions greedy = greedy_options(options_.decode_tokens);
   BITMAR_TRY_VOID(run_decode(image_, true, greedy, samples_.decode));
   BITMAR_TRY_VOID(run_decode(image_, true, sampling_options(options_.decode_tokens), samples_.sampling));
-  if (image_.engine().memory() != nullptr && options_.memory != MemoryMode::kOff) {
+  if (image_.engine().memory() != nullptr && mode_ != MemoryMode::kOff) {
     BITMAR_TRY_VOID(run_decode(no_memory_, true, greedy, samples_.no_memory));
   }
   BITMAR_TRY_VOID(run_decode(full_, false, greedy, samples_.full_window));

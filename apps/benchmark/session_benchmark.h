@@ -25,7 +25,7 @@ class SessionBenchmark {
  public:
   // Opens the sessions, fills a window, and runs everything once untimed. `photo` outlives this.
   static Result<SessionBenchmark> open(const std::shared_ptr<const Engine>& engine, const BenchmarkOptions& options,
-                                       const BenchmarkPhoto& photo, std::size_t threads);
+                                       const BenchmarkPhoto& photo, std::size_t threads, MemoryMode mode);
 
   Result<void> run_round();
   // Energy of decoding, over a second or more. Call it after the rounds.
@@ -40,11 +40,12 @@ class SessionBenchmark {
     StageSamples short_stages, full_stages;
   };
 
-  SessionBenchmark(const BenchmarkOptions& options, const BenchmarkPhoto& photo, std::size_t threads,
+  SessionBenchmark(const BenchmarkOptions& options, const BenchmarkPhoto& photo, std::size_t threads, MemoryMode mode,
                    std::vector<TokenId> prompt, Session text, Session image, Session no_memory, Session full)
       : options_(options),
         photo_(&photo),
         threads_(threads),
+        mode_(mode),
         prompt_(std::move(prompt)),
         text_(std::move(text)),
         image_(std::move(image)),
@@ -63,6 +64,7 @@ class SessionBenchmark {
   BenchmarkOptions options_;
   const BenchmarkPhoto* photo_;
   std::size_t threads_;
+  MemoryMode mode_;
   std::vector<TokenId> prompt_;
   Session text_;   // without an image
   Session image_;  // with it, as the following two

@@ -75,45 +75,39 @@ void add_window_rows(const WindowComparison& windows, std::vector<SpeedRow>& row
 // What is measured of a number of threads, in the order of the table.
 std::vector<SpeedRow> speed_rows(const ThreadReport& run) {
   const std::string threads = fmt::format("{} thread{}", run.threads, run.threads == 1 ? "" : "s");
+  const std::string window = fmt::format("decode after {} tokens, {}", run.full_window_context, threads);
   std::vector<SpeedRow> rows = {
       {"decode, " + threads, "tokens/s", run.decode.tokens_per_second(), {}},
-      {fmt::format("decode after {} tokens, {}", run.full_window_context, threads),
-       "tokens/s",
-       run.full_window.tokens_per_second(),
-       {}},
+      {window, "tokens/s", run.full_window.tokens_per_second(), {}},
       {"prefill, " + threads, "tokens/s", run.prefill.tokens_per_second(), {}},
   };
-  if (run.no_memory) rows.front().memory_off = run.no_memory->tokens_per_second();  // in turns with the other
-  if (run.caption) rows.push_back({"caption from pixels, " + threads, "ms", run.caption->microseconds.median / 1e3, {}});
+  if (run.caption) {
+    rows.push_back({"caption from pixels, " + threads, "ms", run.caption->microseconds.median / 1e3, {}});
+  }
   const auto millijoules = run.joules_per_token ? std::optional(1e3 * *run.joules_per_token) : std::nullopt;
   rows.push_back({"energy, " + threads, "mJ a token", millijoules, {}});
   return rows;
 }
 
+// Both ways in the same rounds, so that what disturbs one disturbs the other.
 Result<std::vector<SpeedRow>> measure_speed(const ReproduceFlags& options, const std::string& model) {
   BenchmarkOptions benchmark;
   benchmark.model = model;
   benchmark.engine.tower_path = options.model.tower;
   benchmark.threads = {1};
   if (options.context.threads > 1) benchmark.threads.push_back(options.context.threads);
-  BenchmarkOptions without = benchmark;
-  without.memory = MemoryMode::kOff;
+  benchmark.without_memory = true;
   // Peaks first, while this process has touched little that a fork would inherit.
-  BITMAR_TRY(const std::vector<double> peaks, measure_peaks(benchmark));
-  BITMAR_TRY(const std::vector<double> peaks_without, measure_peaks(without));
+  BITMAR_TRY(const std::vector<double> peaks, measure_peaks(benchmark, MemoryMode::kReadOnly));
+  BITMAR_TRY(const std::vector<double> peaks_without, measure_peaks(benchmark, MemoryMode::kOff));
   BITMAR_TRY(const BenchmarkReport report, benchmark_model(benchmark));
   const bool has_memory = report.runs.front().no_memory.has_value();
   std::vector<SpeedRow> rows;
-  for (const ThreadReport& run : report.runs) std::ranges::move(speed_rows(run), std::back_inserter(rows));
-  if (has_memory) {
-    BITMAR_TRY(const BenchmarkReport off, benchmark_model(without));
-    auto row = rows.begin();
-    for (const ThreadReport& run : off.runs) {
-      for (const SpeedRow& each : speed_rows(run)) {
-        if (!row->memory_off) row->memory_off = each.memory_on;
-        ++row;
-      }
-    }
+  for (std::size_t i = 0; i < report.runs.size(); ++i) {
+    std::vector<SpeedRow> run = speed_rows(report.runs[i]);
+    const std::vector<SpeedRow> without = speed_rows(report.runs_without_memory[i]);
+    for (std::size_t row = 0; has_memory && row < run.size(); ++row) run[row].memory_off = without[row].memory_on;
+    std::ranges::move(run, std::back_inserter(rows));
   }
   for (std::size_t i = 0; i < report.memory.size(); ++i) {
     SpeedRow& row = rows.emplace_back(

@@ -109,7 +109,7 @@ Result<void> serve_tower(const std::string& path, const Image& photo, std::size_
   const VisionTowerConfig& config = tower.config();
   const std::vector<float> pixels = tower_input(photo, config);
   std::vector<float> features(std::size_t{config.patches()} * config.width);
-  VisionWorkspace workspace(config);
+  VisionWorkspace workspace(tower);
   ThreadPool pool(threads);
   serve(*kernels, [&](std::string_view name, std::size_t) -> Result<double> {
     if (name != "encode") return fail(ErrorCode::kInvalidArgument, "'{}': expected 'encode'", name);

@@ -16,13 +16,12 @@ namespace bitmar {
 
 class TowerAttention {
  public:
-  TowerAttention(std::size_t tokens, std::size_t heads, std::size_t head_width)
-      : tokens_(tokens), heads_(heads), head_width_(head_width) {}
+  TowerAttention(const Kernels& kernels, std::size_t tokens, std::size_t heads, std::size_t head_width);
 
   // out = softmax(q k^T / sqrt(head_width)) v, head by head. All [tokens, heads * head_width], heads side by side;
   // `out` may be none of the others. The result has the same bits for any number of threads.
-  void run(const Kernels& kernels, MatrixView<const float> queries, MatrixView<const float> keys,
-           MatrixView<const float> values, MatrixView<float> out, ThreadPool* pool);
+  void run(MatrixView<const float> queries, MatrixView<const float> keys, MatrixView<const float> values,
+           MatrixView<float> out, ThreadPool* pool);
 
  private:
   // One thread's.
@@ -31,17 +30,16 @@ class TowerAttention {
     AlignedBuffer<float> block;   // queries, then outputs [kQueryBlock, head_width]
     AlignedBuffer<float> scores;  // [kQueryBlock, tokens]
   };
-  void reserve(const Kernels& kernels, std::size_t threads);
-  void pack_head(const Kernels& kernels, std::size_t head, MatrixView<const float> keys, MatrixView<const float> values,
-                 Scratch& scratch);
-  void attend(const Kernels& kernels, std::size_t head, std::size_t first, MatrixView<const float> queries,
-              MatrixView<float> out, Scratch& scratch) const;
+  void pack_head(std::size_t head, MatrixView<const float> keys, MatrixView<const float> values, Scratch& scratch);
+  void attend(std::size_t head, std::size_t first, MatrixView<const float> queries, MatrixView<float> out,
+              Scratch& scratch) const;
 
+  const Kernels* kernels_;
   std::size_t tokens_;
   std::size_t heads_;
   std::size_t head_width_;
-  std::size_t key_stride_ = 0;  // packed bytes a head, multiple of the alignment
-  std::size_t value_stride_ = 0;
+  std::size_t key_stride_;  // packed bytes a head, multiple of the alignment
+  std::size_t value_stride_;
   AlignedBuffer<std::uint8_t> packed_keys_;    // [heads, key_stride]
   AlignedBuffer<std::uint8_t> packed_values_;  // [heads, value_stride]
   std::vector<Scratch> scratch_;

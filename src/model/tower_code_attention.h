@@ -1,9 +1,8 @@
-// The ternary tower's attention: TowerAttention on 8-bit codes with a scale a head, as in the text layers, whose kernel it
-// uses. Holds the working memory, so that a second photo allocates nothing.
+// The ternary tower's attention: TowerAttention on 8-bit codes with a scale a head, as in the text layers, whose kernel
+// it uses. Holds the working memory, so that a second photo allocates nothing.
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <vector>
 
 #include "base/matrix_view.h"
@@ -16,18 +15,23 @@ namespace bitmar {
 
 class TowerCodeAttention {
  public:
-  TowerCodeAttention(std::size_t tokens, std::size_t heads, std::size_t head_width)
-      : tokens_(tokens), heads_(heads), head_width_(head_width) {}
+  TowerCodeAttention(const Kernels& kernels, std::size_t tokens, std::size_t heads, std::size_t head_width)
+      : kernels_(&kernels),
+        tokens_(tokens),
+        heads_(heads),
+        head_width_(head_width),
+        rows_(kernels, heads, head_width, tokens) {}
 
-  // As TowerAttention::run, of the quantized heads of queries, keys and values. Always with the same kernels.
-  void run(const Kernels& kernels, MatrixView<const float> queries, MatrixView<const float> keys,
-           MatrixView<const float> values, MatrixView<float> out, ThreadPool* pool);
+  // As TowerAttention::run, of the quantized heads of queries, keys and values.
+  void run(MatrixView<const float> queries, MatrixView<const float> keys, MatrixView<const float> values,
+           MatrixView<float> out, ThreadPool* pool);
 
  private:
+  const Kernels* kernels_;
   std::size_t tokens_;
   std::size_t heads_;
   std::size_t head_width_;
-  std::optional<AttentionRows> rows_;  // once the kernels are known
+  AttentionRows rows_;
   QuantizedActivations query_codes_;
   QuantizedActivations key_codes_;
   QuantizedActivations value_codes_;

@@ -36,12 +36,13 @@ std::size_t up_rows(const VisionTowerConfig& config) {
 }
 
 // Ternary towers learn with attention on 8-bit codes; others have learned without.
-std::variant<TowerAttention, TowerCodeAttention> make_attention(const VisionTowerConfig& config) {
+std::variant<TowerAttention, TowerCodeAttention> make_attention(const VisionTowerConfig& config,
+                                                             const Kernels& kernels) {
   const std::size_t head_width = config.width / config.heads;
   if (config.precision == TowerPrecision::kTernary) {
-    return TowerCodeAttention(token_count(config), config.heads, head_width);
+    return TowerCodeAttention(kernels, token_count(config), config.heads, head_width);
   }
-  return TowerAttention(token_count(config), config.heads, head_width);
+  return TowerAttention(kernels, token_count(config), config.heads, head_width);
 }
 
 MatrixView<float> matrix(AlignedBuffer<float>& buffer, std::size_t rows, std::size_t columns) {
@@ -65,14 +66,15 @@ void gather_patch(std::span<const float> pixels, const VisionTowerConfig& config
 
 }  // namespace
 
-VisionWorkspace::VisionWorkspace(const VisionTowerConfig& config)
-    : hidden_(token_count(config) * config.width),
-      normed_(token_count(config) * config.width),
-      queries_(token_count(config) * config.width),
-      keys_(token_count(config) * config.width),
-      values_(token_count(config) * config.width),
-      wide_(std::min(kRowBlock, token_count(config)) * std::max(up_rows(config), patch_values(config))),
-      attention_(make_attention(config)) {}
+VisionWorkspace::VisionWorkspace(const VisionTower& tower)
+    : hidden_(token_count(tower.config()) * tower.config().width),
+      normed_(hidden_.size()),
+      queries_(hidden_.size()),
+      keys_(hidden_.size()),
+      values_(hidden_.size()),
+      wide_(std::min(kRowBlock, token_count(tower.config())) *
+            std::max(up_rows(tower.config()), patch_values(tower.config()))),
+      attention_(make_attention(tower.config(), *tower.kernels_)) {}
 
 // Looks tensors up in the tower's table by name and decodes them.
 class VisionTower::Loader {
@@ -201,8 +203,7 @@ void VisionTower::attend(const Block& block, VisionWorkspace& workspace, ThreadP
   block.key.apply(workspace.activations_, keys, pool);
   block.value.apply(workspace.activations_, values, pool);
   const auto attended = normed;
-  std::visit([&](auto& attention) { attention.run(*kernels_, queries, keys, values, attended, pool); },
-             workspace.attention_);
+  std::visit([&](auto& attention) { attention.run(queries, keys, values, attended, pool); }, workspace.attention_);
   workspace.activations_.set(*kernels_, attended, block.output.quantized());
   const auto update = queries;
   block.output.apply(workspace.activations_, update, pool);

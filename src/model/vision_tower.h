@@ -2,7 +2,7 @@
 // DINOv2 with and without registers, timm's ViTs and our ternary BitViT; the config says which.
 //
 //   BITMAR_TRY(const VisionTower tower, VisionTower::load(config, decoder, kernels));
-//   VisionWorkspace workspace(tower.config());                       // one a thread, reused
+//   VisionWorkspace workspace(tower);                                // one a thread, reused
 //   tower.encode(pixels, features, workspace, &pool);
 #pragma once
 
@@ -24,10 +24,12 @@
 
 namespace bitmar {
 
-// Working memory of one encode() at a time, sized once.
+class VisionTower;
+
+// Working memory of one encode() at a time, of this tower or one of the same config and kernels; sized once.
 class VisionWorkspace {
  public:
-  explicit VisionWorkspace(const VisionTowerConfig& config);
+  explicit VisionWorkspace(const VisionTower& tower);
 
  private:
   friend class VisionTower;
@@ -53,12 +55,13 @@ class VisionTower {
   [[nodiscard]] std::size_t memory_bytes() const;
 
   // pixels [3, image_size, image_size], normalised; features [patches, width]: the final norm's patch tokens in raster
-  // order, without class and register tokens. `workspace` is of this tower's config. `pool` may be null; the result
+  // order, without class and register tokens. `workspace` is of this tower. `pool` may be null; the result
   // has the same bits for any number of threads.
   void encode(std::span<const float> pixels, MatrixView<float> features, VisionWorkspace& workspace,
               ThreadPool* pool) const;
 
  private:
+  friend class VisionWorkspace;
   struct Norm {
     std::vector<float> gain;
     std::vector<float> bias;

@@ -227,7 +227,7 @@ std::vector<float> random_pixels(const VisionTowerConfig& config, std::uint64_t 
 }
 
 std::vector<float> encode(const VisionTower& tower, const std::vector<float>& pixels, ThreadPool* pool) {
-  VisionWorkspace workspace(tower.config());
+  VisionWorkspace workspace(tower);
   std::vector<float> features(tower.config().patches() * tower.config().width);
   tower.encode(pixels, {features, tower.config().patches(), tower.config().width}, workspace, pool);
   return features;
@@ -283,7 +283,7 @@ TEST_P(VisionTowerVariants, ThreadsAndAUsedWorkspaceChangeNothing) {
   const std::vector<float> expected = encode(loaded.tower, pixels, nullptr);
   ThreadPool pool(3);
   EXPECT_EQ(encode(loaded.tower, pixels, &pool), expected);
-  VisionWorkspace workspace(*config.tower);
+  VisionWorkspace workspace(loaded.tower);
   std::vector<float> features(expected.size());
   const MatrixView<float> out{features, config.tower->patches(), config.tower->width};
   loaded.tower.encode(random_pixels(*config.tower, 6), out, workspace, nullptr);

@@ -20,7 +20,7 @@ namespace bitmar {
 // Holds the working memory; the tower outlives it.
 class ImageEncoder {
  public:
-  explicit ImageEncoder(const VisionTower& tower) : tower_(&tower), workspace_(tower.config()) {}
+  explicit ImageEncoder(const VisionTower& tower) : tower_(&tower), workspace_(tower) {}
 
   // features: [patches, width]. `pool` may be null.
   void encode(const Image& photo, MatrixView<float> features, ThreadPool* pool);
