@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -87,21 +88,43 @@ void register_pieces(const Kernels& kernels) {
     static thread_local QuantizedActivations quantized;
     quantize_activations(k, {x, 1, x.size()}, quantized);
   });
-  for (const std::size_t keys : {64, 1024}) {
-    each("attend", keys * 32, [keys](const Kernels& k, In x, Out out) {
-      static thread_local QuantizedActivations codes;
-      static thread_local AlignedBuffer<float> scratch(1024);
-      static thread_local AlignedBuffer<std::int8_t> rows(1024 * 32);
-      static thread_local std::vector<float> scales(1024, 0x1p-12f);  // scores of deviation 1
-      if (codes.tokens() != 1) {
-        quantize_heads(k, {std::span(x).first(32), 1, 32}, codes);
-        Random random(1);
-        for (auto& code : rows.span()) code = static_cast<std::int8_t>(random.below(255));  // flipped or not
-      }
-      const AttentionRange range{
-          codes.codes(0).data(), 0x1p-4f, rows.data(), scales.data(), rows.data(), scales.data(), nullptr, 0, keys};
-      attend(k, {&range, 1}, scratch.span(), std::span(out).first(32));
-    });
+}
+
+// One head's attention over `keys` rows of its own, for `heads` of them in turn: one head's 1,024 rows of 72 bytes lie
+// in a second-level cache, the 32 heads of a model's full window only in a third.
+void register_attention(const Kernels& kernels) {
+  static constexpr std::size_t kWidth = 32;
+  for (const auto& [keys, heads] : {std::pair<std::size_t, std::size_t>{64, 1}, {1024, 1}, {1024, 32}}) {
+    benchmark::RegisterBenchmark(
+        fmt::format("attend/{}/{}x{}", kernels.name, heads, keys).c_str(),
+        [&kernels, keys, heads](benchmark::State& state) {
+          QuantizedActivations query;
+          quantize_heads(kernels, {random_floats(kWidth), 1, kWidth}, query);
+          AlignedBuffer<std::int8_t> codes(2 * heads * keys * kWidth);  // keys [heads, keys, width], then values
+          Random random(1);
+          for (auto& code : codes.span()) code = static_cast<std::int8_t>(random.below(255));  // flipped or not
+          const std::vector<float> scales(2 * heads * keys, 0x1p-12f);  // scores of deviation 1
+          AlignedBuffer<float> scratch(keys);
+          std::vector<float> out(kWidth);
+          std::size_t head = 0;
+          for (auto _ : state) {
+            const std::size_t key = head * keys;
+            const std::size_t value = (heads + head) * keys;
+            const AttentionRange range{query.codes(0).data(),
+                                       0x1p-4f,
+                                       codes.data() + key * kWidth,
+                                       scales.data() + key,
+                                       codes.data() + value * kWidth,
+                                       scales.data() + value,
+                                       nullptr,
+                                       0,
+                                       keys};
+            attend(kernels, {&range, 1}, scratch.span(), out);
+            benchmark::ClobberMemory();
+            head = head + 1 == heads ? 0 : head + 1;
+          }
+          state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(keys));
+        });
   }
 }
 
@@ -135,6 +158,7 @@ int run(int argument_count, char** arguments) {
   for (const Kernels* kernels : available_kernels()) {
     register_products(*kernels, bounds);
     register_pieces(*kernels);
+    register_attention(*kernels);
   }
   const bool any = benchmark::RunSpecifiedBenchmarks() > 0;
   benchmark::Shutdown();

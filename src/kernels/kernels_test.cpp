@@ -214,6 +214,32 @@ TEST(Kernels, SelfTestRefusesFloatsThatAreOffByTheLastPlace) {
   EXPECT_FALSE(self_test(broken).has_value());
 }
 
+TEST(Kernels, SelfTestRefusesSumsOverAVocabularyThatLeaveOutTheLastLogits) {
+  Kernels broken = scalar_kernels();
+  broken.exponential_sums = [](const float* x, std::size_t count, double largest, double factor, float pivot,
+                               double* all, double* not_below) {
+    scalar_kernels().exponential_sums(x, count / 16 * 16, largest, factor, pivot, all, not_below);
+  };
+  EXPECT_FALSE(self_test(broken).has_value());
+  broken = scalar_kernels();
+  broken.rough_exponential_sums = [](const float* x, std::size_t count, float largest, float factor, float pivot,
+                                     double* all, double* not_below) {
+    scalar_kernels().rough_exponential_sums(x, count, largest, factor, std::nextafter(pivot, 100.0f), all, not_below);
+  };
+  EXPECT_FALSE(self_test(broken).has_value());
+  broken = scalar_kernels();
+  broken.rough_exponentials = [](const float* x, std::size_t count, float largest, float factor, float* out) {
+    scalar_kernels().rough_exponentials(x, count, largest, factor, out);
+    out[count - 1] = std::nextafter(out[count - 1], 1.0f);
+  };
+  EXPECT_FALSE(self_test(broken).has_value());
+  broken = scalar_kernels();
+  broken.column_maxima = [](const float* values, std::size_t rows, float* maxima) {
+    scalar_kernels().column_maxima(values, rows - 1, maxima);
+  };
+  EXPECT_FALSE(self_test(broken).has_value());
+}
+
 TEST(Kernels, SelfTestRefusesAnInt8TableThatSaturates) {
   Kernels broken = scalar_kernels();
   broken.int8_linear = [](const PackedMatrix* weights, const ActivationRows* x, std::size_t begin, std::size_t end,

@@ -1,8 +1,8 @@
 // The comparison of a table with the scalar one that every program makes once: a few small products, an attention, the
-// pieces of a layer.
+// pieces of a layer, the sums over a vocabulary.
 #include <algorithm>
-#include <bit>
 #include <cstdint>
+#include <numbers>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -17,9 +17,11 @@ namespace {
 
 // Bit for bit, so that a difference in the sign of zero counts too.
 bool same_bits(std::span<const float> a, std::span<const float> b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](float x, float y) {
-    return std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y);
-  });
+  return std::ranges::equal(std::as_bytes(a), std::as_bytes(b));
+}
+
+bool same_bits(std::span<const double> a, std::span<const double> b) {
+  return std::ranges::equal(std::as_bytes(a), std::as_bytes(b));
 }
 
 std::int8_t random_code(Random& random, int limit) {
@@ -85,6 +87,30 @@ std::vector<float> run_pieces(const Kernels& kernels) {
   return results;
 }
 
+struct VocabularyResults {
+  std::vector<float> maxima;        // [kMaximaColumns]
+  std::vector<float> exponentials;  // [logits]
+  std::vector<double> sums;
+};
+
+// What sampling, beam search and scoring take of a row of logits, whose number is no multiple of any table's lanes.
+VocabularyResults run_vocabulary(const Kernels& kernels) {
+  constexpr std::size_t kRows = 5;
+  constexpr std::size_t kLogits = 171;
+  constexpr float kLargest = 8.0f;
+    Random random(11);
+  std::vector<float> logits(kLogits);
+  for (float& logit : logits) logit = kLargest - 0.1f * static_cast<float>(random.below(200));
+  VocabularyResults results{std::vector<float>(kMaximaColumns), std::vector<float>(kLogits), std::vector<double>(4)};
+  column_maxima(kernels, std::span(logits).first(kRows * kMaximaColumns), results.maxima);
+  kernels.rough_exponentials(logits.data(), kLogits, kLargest, kLog2E * 0x1p23f, results.exponentials.data());
+  const float pivot = logits[3];
+  double* sums = results.sums.data();
+  kernels.rough_exponential_sums(logits.data(), kLogits, kLargest, kLog2E * 0x1p23f, pivot, sums, sums + 1);
+  kernels.exponential_sums(logits.data(), kLogits, double{kLargest}, std::numbers::log2e, pivot, sums + 2, sums + 3);
+  return results;
+}
+
 }  // namespace
 
 Result<void> self_test(const Kernels& kernels) {
@@ -105,6 +131,12 @@ Result<void> self_test(const Kernels& kernels) {
     }
   }
   if (!same_bits(run_pieces(kernels), run_pieces(scalar_kernels()))) return faulty("in attention or a layer's pieces");
+  const VocabularyResults actual = run_vocabulary(kernels);
+  const VocabularyResults expected = run_vocabulary(scalar_kernels());
+  if (!same_bits(actual.maxima, expected.maxima) || !same_bits(actual.exponentials, expected.exponentials) ||
+      !same_bits(actual.sums, expected.sums)) {
+    return faulty("in maxima or sums over a vocabulary");
+  }
   return {};
 }
 
