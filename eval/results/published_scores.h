@@ -2,7 +2,8 @@
 //
 // The ternary and 1-bit models are the baselines of BitMar's Table 1; their scores, in percent, are those of the BitNet
 // b1.58 2B4T report (Ma et al. 2025, arXiv 2504.12285, Table 3), whose average over eleven tasks they reproduce to its
-// rounding. Each model was scored there by its own prompts, with lm-evaluation-harness.
+// rounding: that checks a model's scores together. The rows of MMLU and CommonsenseQA were compared one by one with a
+// copy of the table. Each model was scored there by its own prompts, with lm-evaluation-harness.
 #pragma once
 
 #include <array>

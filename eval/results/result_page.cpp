@@ -108,25 +108,22 @@ std::string result_page(const EvaluationRun& run, std::uint64_t seed) {
   for (const Fact& fact : run.facts) page += fmt::format("| {} | {} |\n", fact.name, fact.value);
   page +=
       "\nIntervals are the middle 95 % of a bootstrap over the items. *Chance* is a model that knows nothing, "
-      "*majority* always "
-      "gives the most frequent answer. An item with several best choices is a tie and counts one over their number. "
-      "*No image* and *shuffled images* are the same items without the image and with another item's: a score that "
-      "they "
-      "equal does not come from looking.\n\n## Tasks\n\n";
+      "*majority* always gives the most frequent answer. An item with several best choices is a tie and counts one over "
+      "their number. *No image* and *shuffled images* are the same items without the image and with another item's: a "
+      "score that they equal does not come from looking.\n\n## Tasks\n\n";
   page += kScoreHead;
   for (const TaskResult& task : run.tasks) page += score_rows(task.task, task.total);
   if (const std::string table = published_table(run); !table.empty()) {
     page +=
         "\n## Beside published models\n\nPercent. The others are the baselines of BitMar's Table 1, 35 to 570 times "
         "as large, with the scores of the BitNet b1.58 2B4T report (arXiv 2504.12285, Table 3), by that report's "
-        "prompts; BitMar's own is its paper's.\n\n" +
+        "prompts.\n\n" +
         table;
   }
   if (const auto effects = memory_effects(run, seed); !effects.empty()) {
     page +=
         "\n## Memory on and off\n\nThe same weights, items and prompts. p is two-sided, of a permutation test that "
-        "swaps the two "
-        "runs item by item.\n\n" +
+        "swaps the two runs item by item.\n\n" +
         memory_table(effects);
   }
   if (!run.speed.empty()) page += "\n## Speed and memory use\n\n" + speed_table(run.speed);

@@ -28,7 +28,9 @@ TEST(ResultPage, SetsTheRunBesidePublishedModels) {
   EXPECT_THAT(page, ::testing::HasSubstr("| **this model** | 25.41 | 61.23 |\n"));
   EXPECT_THAT(page, ::testing::HasSubstr("| chance | 25.00 | 25.00 |\n"));
   EXPECT_THAT(page, ::testing::HasSubstr("| BitNet b1.58 2B | 74.79 | 80.18 |\n"));
-  EXPECT_THAT(page, ::testing::Not(::testing::HasSubstr("as published")));  // none of its scores is of these tasks
+  EXPECT_THAT(page, ::testing::Not(::testing::HasSubstr("by its paper")));  // none of its scores is of these tasks
+  run.tasks.push_back(task_of("blimp", 0.583));
+  EXPECT_THAT(result_page(run, 1), ::testing::HasSubstr("| BitMar 14M, by its paper |  |  | 48.70 |\n"));
 }
 
 TEST(ResultPage, SaysNothingOfOthersWhereNoTaskIsTheirs) {
