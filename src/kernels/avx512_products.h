@@ -27,8 +27,8 @@ BITMAR_TARGET inline void store_sums(const Output& out, std::size_t token, std::
 }
 
 // The four sums of a tile's row, made equal in scale.
-BITMAR_TARGET inline void store_tile(const Output& out, std::size_t token, std::size_t row, __m512 scale, __m512i offset,
-                                     __m512i sum0, __m512i sum1, __m512i sum2, __m512i sum3) {
+BITMAR_TARGET inline void store_tile(const Output& out, std::size_t token, std::size_t row, __m512 scale,
+                                     __m512i offset, __m512i sum0, __m512i sum1, __m512i sum2, __m512i sum3) {
   store_sums(out, token, row, _mm512_sub_epi32(sum0, offset), scale);
   store_sums(out, token, row + 16, _mm512_sub_epi32(_mm512_srai_epi32(sum1, 2), offset), scale);
   store_sums(out, token, row + 32, _mm512_sub_epi32(_mm512_srai_epi32(sum2, 4), offset), scale);

@@ -1,6 +1,6 @@
 // Sums of exponentials in double precision, as text for every instruction set's file: plain loops over lanes that the
-// compiler turns into vectors of whatever width BITMAR_TARGET allows. Same bits for all, as each lane is a chain of single
-// IEEE operations.
+// compiler turns into vectors of whatever width BITMAR_TARGET allows. Same bits for all, as each lane is a chain of
+// single IEEE operations.
 
 namespace {
 

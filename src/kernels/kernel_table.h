@@ -138,8 +138,8 @@ struct KernelTable {
   // Floats a little above exp((x - largest) * rate), factor = rate * log2(e) * 2^23: the integer max((x - largest) *
   // factor + 127 * 2^23, 2^23) as the bits of a float (Schraudolph 1999). No x is above `largest`.
   void (*rough_exponentials)(const float* x, std::size_t count, float largest, float factor, float* out);
-  // The sums of these over all x and over those not below `pivot`: in 32 lanes of floats, these in double, ascending; then,
-  // one by one, what lies beyond the last multiple of 32.
+  // The sums of these over all x and over those not below `pivot`: in 32 lanes of floats, these in double, ascending;
+  // then, one by one, what lies beyond the last multiple of 32.
   void (*rough_exponential_sums)(const float* x, std::size_t count, float largest, float factor, float pivot,
                                  double* all, double* not_below);
   // The same sums of 2^((x - largest) * factor) in double precision, relative error below 1e-12; in 16 lanes.

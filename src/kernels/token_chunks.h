@@ -3,7 +3,7 @@
 namespace {
 
 constexpr std::size_t kTokens = 6;           // that a tile's registers hold the sums of
-constexpr std::size_t kChunkTokens = 96;     // see Chunk
+constexpr std::size_t kChunkTokens = 96;     // of a narrow matrix: their codes leave room in the first cache
 constexpr std::size_t kNarrowColumns = 512;  // up to this many,
 constexpr std::size_t kNarrowRows = 128;     // so many rows of ternary codes fit the first cache
 

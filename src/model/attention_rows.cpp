@@ -62,7 +62,8 @@ void AttentionRows::put(std::size_t row, const QuantizedActivations& keys, const
 
 void AttentionRows::copy_first(const AttentionRows& other, std::size_t count) {
   const std::size_t rows = whole_blocks(count);
-  assert(key_flip_ == other.key_flip_ && heads_ == other.heads_ && head_width_ == other.head_width_ && rows <= rows_ && rows <= other.rows_);
+  assert(key_flip_ == other.key_flip_ && heads_ == other.heads_ && head_width_ == other.head_width_);
+  assert(rows <= rows_ && rows <= other.rows_);
   const auto copy = [&](auto& target, const auto& source, std::size_t width) {
     for (std::size_t head = 0; head < heads_; ++head) {
       std::copy_n(source.data() + head * other.rows_ * width, rows * width, target.data() + head * rows_ * width);

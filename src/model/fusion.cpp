@@ -45,7 +45,8 @@ FusionContext::FusionContext(const BitmarModel& model, MatrixView<const float> f
     : FusionContext(model, attended_tokens(model, features, pool), pool) {}
 
 FusionContext::FusionContext(const BitmarModel& model, const std::vector<float>& attended, ThreadPool* pool)
-    : tokens_(attended.size() / model.config.width), rows_(*model.kernels, model.config.heads, model.config.head_width(), tokens_) {
+    : tokens_(attended.size() / model.config.width),
+      rows_(*model.kernels, model.config.heads, model.config.head_width(), tokens_) {
   const std::size_t width = model.config.width;
   const std::size_t heads = model.config.heads;
   QuantizedActivations quantized;

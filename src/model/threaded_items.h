@@ -7,8 +7,8 @@
 
 namespace bitmar {
 
-// Calls body(item, thread) for every item of [0, count); the threads, at most `threads`, are numbered from 0. `pool` may
-// be null where there is one.
+// Calls body(item, thread) for every item of [0, count); the threads, at most `threads`, are numbered from 0. `pool`
+// may be null where there is one.
 template <typename Body>
 void for_each_item(std::size_t count, std::size_t threads, ThreadPool* pool, const Body& body) {
   const std::size_t granule = (count + threads - 1) / threads;

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cassert>
 
-#include "kernels/ops.h"
-
 namespace bitmar {
 
 void BlockMaxima::set(const Kernels& kernels, std::span<const float> values) {

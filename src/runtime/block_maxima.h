@@ -10,13 +10,13 @@
 #include <span>
 #include <vector>
 
-#include "kernels/kernels.h"
+#include "kernels/ops.h"
 
 namespace bitmar {
 
 class BlockMaxima {
  public:
-  static constexpr std::size_t kLanes = 32;
+  static constexpr std::size_t kLanes = kMaximaColumns;
   static constexpr std::size_t kRows = 32;  // elements of a block
   // A chunk is kRows rows of kLanes consecutive values; its blocks are its columns, so that a maximum of vectors is one
   // of all their blocks.

@@ -32,7 +32,8 @@ void add_rows(MatrixView<const float> rows, std::span<double> sums) {
 ContrastiveEncoder::ContrastiveEncoder(std::shared_ptr<const Engine> engine)
     : engine_(std::move(engine)),
       no_image_(engine_->model(), MatrixView<const float>({}, 0, engine_->config().vision_width), nullptr) {
-  sequence_ = std::make_unique<SequenceState>(engine_->config(), engine_->kernels(), CacheShape(engine_->config(), kBatchTokens));
+  sequence_ = std::make_unique<SequenceState>(engine_->config(), engine_->kernels(),
+                                              CacheShape(engine_->config(), kBatchTokens));
   workspace_ = std::make_unique<Workspace>(engine_->config(), kBatchTokens, 1);
 }
 

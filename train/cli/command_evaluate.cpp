@@ -81,7 +81,8 @@ void register_evaluate(CLI::App& app) {
   command->add_option("--checkpoint", flags->checkpoint, "A run's folder (its newest checkpoint) or one checkpoint")
       ->required();
   command->add_option("--batches", flags->batches, "At most so many batches a stream (0: all)")->capture_default_str();
-  command->add_option("--captions", flags->caption_samples, "Photos to caption, greedily, with their CIDEr")->capture_default_str();
+  command->add_option("--captions", flags->caption_samples, "Photos to caption, greedily, with their CIDEr")
+      ->capture_default_str();
   command->add_flag("--json", flags->json, "Print the result as JSON");
   command->footer(
       "Always against the full vocabulary. Beside it: a uniform guess has the vocabulary's size as its perplexity.\n"

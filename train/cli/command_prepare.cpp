@@ -46,7 +46,9 @@ void print_line(const PreparedSource& prepared) {
 
 // By some stream; the other sources of a base are other stages'.
 bool is_read(const DataSettings& settings, const std::string& source) {
-  const auto reads = [&](const StreamSettings& stream) { return std::ranges::find(stream.sources, source) != stream.sources.end(); };
+  const auto reads = [&](const StreamSettings& stream) {
+    return std::ranges::find(stream.sources, source) != stream.sources.end();
+  };
   return std::ranges::any_of(settings.train, reads) || std::ranges::any_of(settings.validation, reads);
 }
 

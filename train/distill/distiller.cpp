@@ -88,8 +88,9 @@ Result<void> Distiller::initialise(const VisionTransformer& earlier) {
   for (auto& parameter : student_->named_parameters()) {
     const torch::Tensor* const value = values.find(parameter.key());
     if (value == nullptr || value->sizes() != parameter.value().sizes()) {
-      return fail(ErrorCode::kInvalidArgument, "tensor '{}' is missing or has another shape; expected a tower like '{}'",
-                  parameter.key(), settings_.student.name);
+      return fail(ErrorCode::kInvalidArgument,
+                  "tensor '{}' is missing or has another shape; expected a tower like '{}'", parameter.key(),
+                  settings_.student.name);
     }
     parameter.value().copy_(*value);
   }

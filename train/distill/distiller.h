@@ -1,5 +1,5 @@
-// Distillation of a vision tower: the student, started from the teacher's weights or from an earlier student's, learns to
-// give the teacher's pooled patch features on random views of photos. The teacher runs beside it on the same views.
+// Distillation of a vision tower: the student, started from the teacher's weights or from an earlier student's, learns
+// to give the teacher's pooled patch features on random views of photos. The teacher runs beside it on the same views.
 //
 //   Distiller distiller(settings, teacher, training, validation);
 //   while (!distiller.finished()) distiller.step();

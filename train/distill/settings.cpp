@@ -94,14 +94,14 @@ std::string describe_course(const DistillSettings& s) {
   const auto& a = s.augmentation;
   const auto& o = s.optimizer;
   return fmt::format(
-      "student {} from '{}'; photos {} {}; seed {}; batch {}; autocast {}; statistics {}; scale rate {}; objective {} {}; "
-      "augmentation {} {} {} {} {}; adamw {} {} {} {} state {} clip {}; schedule {} peak {} floor {} warmup {} steps "
-      "{}",
+      "student {} from '{}'; photos {} {}; seed {}; batch {}; autocast {}; statistics {}; scale rate {}; "
+      "objective {} {}; augmentation {} {} {} {} {}; adamw {} {} {} {} state {} clip {}; schedule {} peak {} floor {} "
+      "warmup {} steps {}",
       s.student.name, s.init_from, s.training_list, s.training_photos, s.seed, s.batch, static_cast<int>(s.autocast),
-      s.statistics_photos, s.scale_learning_rate, s.objective.smooth_l1_weight, s.objective.residual_weight, a.minimum_area, a.maximum_aspect, a.mirror,
-      a.brightness, a.contrast, o.adamw.beta1, o.adamw.beta2, o.adamw.epsilon, o.adamw.weight_decay,
-      static_cast<int>(o.state), o.clip_norm, static_cast<int>(s.schedule.kind), s.schedule.peak,
-      s.schedule.floor_ratio, s.schedule.warmup_steps, s.schedule.total_steps);
+      s.statistics_photos, s.scale_learning_rate, s.objective.smooth_l1_weight, s.objective.residual_weight,
+      a.minimum_area, a.maximum_aspect, a.mirror, a.brightness, a.contrast, o.adamw.beta1, o.adamw.beta2,
+      o.adamw.epsilon, o.adamw.weight_decay, static_cast<int>(o.state), o.clip_norm, static_cast<int>(s.schedule.kind),
+      s.schedule.peak, s.schedule.floor_ratio, s.schedule.warmup_steps, s.schedule.total_steps);
 }
 
 }  // namespace bitmar

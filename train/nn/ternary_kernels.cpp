@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "nn/rounding.h"
 
@@ -19,7 +20,7 @@ namespace {
 #endif
 
 constexpr float kCodeMaximum = 127.0f;
-constexpr float kLog2E = 1.44269504f;
+constexpr float kLog2E = std::numbers::log2e_v<float>;
 
 BFloat16Bits to_bfloat16(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
@@ -30,9 +31,9 @@ float to_float(BFloat16Bits value) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16);
 }
 
-// 2^x for x in [-1e9, 0], relative error below 3e-7; 0 below -127. 2^n by the exponent's bits, 2^f by a polynomial fitted
-// for the least relative error. The only limit is one of integers: with one of floats GCC leaves the loop around it
-// scalar, at a quarter of the speed.
+// 2^x for x in [-1e9, 0], relative error below 3e-7; 0 below -127. 2^n by the exponent's bits, 2^f by a polynomial
+// fitted for the least relative error. The only limit is one of integers: with one of floats GCC leaves the loop
+// around it scalar, at a quarter of the speed.
 float power_of_two(float x) {
   const float n = std::rint(x);
   const float f = x - n;
