@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,6 +32,7 @@ struct FeaturesFlags {
   std::string precision = "f16";
   bool pool = false;
   bool mirror = false;
+  std::optional<std::uint32_t> view;
   bool overwrite = false;
   bool keep_going = false;
   std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
@@ -74,6 +76,7 @@ Result<void> extract(const FeaturesFlags& options) {
   job.type = options.precision == "f16" ? DataType::kF16 : DataType::kF32;
   job.pool = options.pool;
   job.mirror = options.mirror;
+  job.view_seed = options.view;
   job.overwrite = options.overwrite;
   job.keep_going = options.keep_going;
 
@@ -101,7 +104,11 @@ void add_features_command(CLI::App& app, CommandAction& action) {
   command->add_option("--root", options->root, "the folder of the photos that --list names")->capture_default_str();
   command->add_option("-o,--output", options->output, "the .npy file to write: [photos, patches, width]")->required();
   command->add_flag("--pool", options->pool, "average 2x2 patches, as the model does (even grids only)");
-  command->add_flag("--mirror", options->mirror, "of the mirrored photos: a second view to train on");
+  auto* mirror = command->add_flag("--mirror", options->mirror, "of the mirrored photos: a second view to train on");
+  command
+      ->add_option("--view", options->view,
+                   "of a random view of each photo, by this seed: a crop of at least 60 %, mirrored or not")
+      ->excludes(mirror);
   command->add_option("--precision", options->precision, "of the file: f16 or f32")
       ->check(CLI::IsMember({"f16", "f32"}))
       ->capture_default_str();

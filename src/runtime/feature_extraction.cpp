@@ -9,7 +9,9 @@
 #include <string_view>
 #include <utility>
 
+#include "base/random.h"
 #include "image/image.h"
+#include "image/random_view.h"
 #include "io/atomic_file.h"
 #include "io/content_hash.h"
 #include "io/mapped_file.h"
@@ -68,6 +70,7 @@ Json make_identity(const VisionTower& tower, const FeatureJob& job, std::string_
   identity["names_sha256"] = content_hash(bytes_of(names));
   identity["pool"] = job.pool;
   identity["mirror"] = job.mirror;
+  if (job.view_seed) identity["view_seed"] = *job.view_seed;
   identity["type"] = std::string(data_type_name(job.type));
   identity["shape"] = shape;
   return identity;
@@ -85,6 +88,12 @@ Result<void> resume(const std::string& path, const std::string& output, std::uin
     return fail(ErrorCode::kInvalidArgument,
                 "{}: begun with another '{}' ({}: {}; now {}); choose another name or pass --overwrite", output, key,
                 path, found == json.end() ? "missing" : found->dump(), value.dump());
+  }
+  for (const auto& [key, value] : json.items()) {
+    if (key == "complete" || key == "failed" || record.identity.contains(key)) continue;
+    return fail(ErrorCode::kInvalidArgument,
+                "{}: begun with '{}' ({}: {}; now without); choose another name or pass --overwrite", output, key, path,
+                value.dump());
   }
   const auto complete = json.find("complete");
   const auto failed = json.find("failed");
@@ -114,13 +123,14 @@ class BatchEncoder {
 
   [[nodiscard]] std::size_t size() const { return results_.size(); }
 
-  // Up to size() photos; row i is then that of photo i, zero where result(i) is an error.
-  void run(std::span<const Photo> photos) {
+  // Up to size() photos, of the file's rows from `first`; row i is then that of photo i, zero where result(i) is an
+  // error.
+  void run(std::span<const Photo> photos, std::uint64_t first) {
     pool_.parallel_for(photos.size(), kPhotosPerThread, [&](std::size_t begin, std::size_t end) {
       Worker& worker = workers_[begin / kPhotosPerThread];
       for (std::size_t index = begin; index < end; ++index) {
         const auto out = std::span(rows_).subspan(index * row_size_, row_size_);
-        results_[index] = worker.encode(photos[index], out);
+        results_[index] = worker.encode(photos[index], first + index, out);
       }
     });
   }
@@ -137,15 +147,21 @@ class BatchEncoder {
           patches_(tower.config().patches()),
           width_(tower.config().width),
           pooled_(job.pool),
-          mirrored_(job.mirror) {
+          mirrored_(job.mirror),
+          view_seed_(job.view_seed) {
       if (pooled_) features_.resize(patches_ * width_);
     }
 
-    Result<void> encode(const Photo& photo, std::span<float> row) {
+    Result<void> encode(const Photo& photo, std::uint64_t index, std::span<float> row) {
       std::ranges::fill(row, 0.0f);
-      BITMAR_TRY(const Image image, load_image(photo.path));
+      BITMAR_TRY(Image image, load_image(photo.path));
+      if (mirrored_) image = mirror(image);
+      if (view_seed_) {
+        Random random((std::uint64_t{*view_seed_} << 32) + index);
+        image = random_view(image, random);
+      }
       const MatrixView<float> features(pooled_ ? std::span(features_) : row, patches_, width_);
-      encoder_.encode(mirrored_ ? mirror(image) : image, features, nullptr);
+      encoder_.encode(image, features, nullptr);
       if (pooled_) pool_features(features, {row, pooled_count(patches_), width_});
       return {};
     }
@@ -156,6 +172,7 @@ class BatchEncoder {
     std::size_t width_;
     bool pooled_;
     bool mirrored_;
+    std::optional<std::uint32_t> view_seed_;
     std::vector<float> features_;  // [patches, width], before pooling
   };
 
@@ -200,7 +217,7 @@ Result<FeatureReport> extract_features(const VisionTower& tower, std::span<const
   auto last_saved = Clock::now();
   while (record.complete < photos.size()) {
     const std::size_t count = std::min<std::size_t>(batch.size(), photos.size() - record.complete);
-    batch.run(photos.subspan(record.complete, count));
+    batch.run(photos.subspan(record.complete, count), record.complete);
     for (std::size_t index = 0; index < count; ++index) {
       if (const auto& result = batch.result(index); !result) {
         if (!job.keep_going) {

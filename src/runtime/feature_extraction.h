@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ struct FeatureJob {
   DataType type = DataType::kF16;  // kF16 or kF32
   bool pool = false;               // 2x2 average pooling (model/vision_pooling.h)
   bool mirror = false;             // of the photos' mirror images: a second view to train on
+  // Of a random view of each photo (image/random_view.h), drawn by the generator of view_seed * 2^32 + the row.
+  std::optional<std::uint32_t> view_seed = std::nullopt;
   bool overwrite = false;          // begin anew whatever is there
   bool keep_going = false;         // a photo that cannot be read becomes a row of zeros instead of an error
 };
