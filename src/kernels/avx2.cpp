@@ -10,6 +10,7 @@
 #include "kernels/tile_packing.h"
 
 #define BITMAR_TARGET __attribute__((target("avx2")))
+#define BITMAR_VECTOR_BYTES 32
 
 namespace bitmar::avx2 {
 #include "kernels/avx2_lanes.h"

@@ -2,6 +2,7 @@
 #pragma once
 
 #define BITMAR_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
+#define BITMAR_VECTOR_BYTES 64
 
 namespace bitmar::avx512 {
 namespace {

@@ -11,6 +11,7 @@
 #include "kernels/tile_packing.h"
 
 #define BITMAR_TARGET __attribute__((target("avx2")))
+#define BITMAR_VECTOR_BYTES 32
 #define BITMAR_VPDPBUSD "%{evex%} vpdpbusd"
 
 namespace bitmar::avx512vnni_256 {

@@ -13,6 +13,7 @@
 #include "kernels/tile_packing.h"
 
 #define BITMAR_TARGET __attribute__((target("avx2")))
+#define BITMAR_VECTOR_BYTES 32
 #define BITMAR_VPDPBUSD "%{vex%} vpdpbusd"
 
 namespace bitmar::avxvnni {

@@ -10,6 +10,7 @@
 #include "kernels/tile_packing.h"
 
 #define BITMAR_TARGET
+#define BITMAR_VECTOR_BYTES 16
 
 namespace bitmar::neon {
 #include "kernels/neon_lanes.h"

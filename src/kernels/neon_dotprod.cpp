@@ -11,6 +11,7 @@
 #include "kernels/tile_packing.h"
 
 #define BITMAR_TARGET __attribute__((target("arch=armv8.2-a+dotprod")))
+#define BITMAR_VECTOR_BYTES 16
 #define BITMAR_DOT_TOKENS 5
 
 namespace bitmar::neon_dotprod {

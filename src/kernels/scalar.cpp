@@ -9,7 +9,9 @@
 namespace bitmar {
 
 #define BITMAR_TARGET
+#define BITMAR_VECTOR_BYTES 16
 #include "kernels/double_sums.h"
+#undef BITMAR_VECTOR_BYTES
 #undef BITMAR_TARGET
 
 namespace {

@@ -10,6 +10,7 @@
 #include "kernels/tile_packing.h"
 
 #define BITMAR_TARGET
+#define BITMAR_VECTOR_BYTES 16
 
 namespace bitmar::wasm {
 #include "kernels/wasm_lanes.h"
