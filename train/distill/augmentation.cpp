@@ -41,16 +41,12 @@ View plain_view(std::uint32_t side) {
 }
 
 View random_view(std::uint32_t side, const AugmentationSettings& settings, Random& random) {
-  const auto extent = static_cast<double>(side);
-  const double area = uniform_between(random, settings.minimum_area, 1.0);
-  const double bound = std::log(settings.maximum_aspect);
-  const double aspect = std::exp(uniform_between(random, -bound, bound));
-  const double width = std::min(extent, extent * std::sqrt(area * aspect));
-  const double height = std::min(extent, extent * std::sqrt(area / aspect));
-  View view{.width = static_cast<float>(width), .height = static_cast<float>(height)};
-  view.left = static_cast<float>(uniform_between(random, 0.0, extent - width));
-  view.top = static_cast<float>(uniform_between(random, 0.0, extent - height));
-  view.mirrored = random.uniform() < settings.mirror;
+  const Crop crop = random_crop(side, side, settings.crop, random);
+  View view{.left = static_cast<float>(crop.left),
+            .top = static_cast<float>(crop.top),
+            .width = static_cast<float>(crop.width),
+            .height = static_cast<float>(crop.height),
+            .mirrored = crop.mirrored};
   view.gain = static_cast<float>(uniform_between(random, 1.0 - settings.contrast, 1.0 + settings.contrast));
   view.offset = static_cast<float>(uniform_between(random, -settings.brightness, settings.brightness));
   return view;

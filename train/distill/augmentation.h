@@ -8,15 +8,14 @@
 #include <span>
 
 #include "base/random.h"
+#include "image/random_view.h"
 
 namespace bitmar {
 
 struct AugmentationSettings {
-  double minimum_area = 0.6;     // of the crop, as a share of the photo's; 1 switches cropping off
-  double maximum_aspect = 1.25;  // of the crop, either way
-  double mirror = 0.5;           // probability
-  double brightness = 0.1;       // added, uniform in +- this, on the scale where white is 1
-  double contrast = 0.15;        // factor about mid-grey, uniform in 1 +- this
+  CropSettings crop;
+  double brightness = 0.1;  // added, uniform in +- this, on the scale where white is 1
+  double contrast = 0.15;   // factor about mid-grey, uniform in 1 +- this
 };
 
 // What to show of a photo of side `side`: the rectangle in pixels, and the change of its values.

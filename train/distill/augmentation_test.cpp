@@ -95,7 +95,7 @@ TEST(RandomView, StaysInsideThePhotoAndVaries) {
 }
 
 TEST(RandomView, MinimumAreaOneShowsTheWholePhoto) {
-  const AugmentationSettings settings{.minimum_area = 1.0, .maximum_aspect = 1.0};
+  const AugmentationSettings settings{.crop = {.minimum_area = 1.0, .maximum_aspect = 1.0}};
   Random random(4);
   const View view = random_view(224, settings, random);
   EXPECT_FLOAT_EQ(view.width, 224.0f);

@@ -146,7 +146,7 @@ TEST_F(DistillerTest, RefusesACheckpointOfOtherSettings) {
 TEST_F(DistillerTest, StreamShowsEveryPhotoOnceAnEpoch) {
   // Without augmentation a sample is its photo, so the photos of an epoch can be told apart.
   const AugmentationSettings none{
-      .minimum_area = 1.0, .maximum_aspect = 1.0, .mirror = 0.0, .brightness = 0.0, .contrast = 0.0};
+      .crop = {.minimum_area = 1.0, .maximum_aspect = 1.0, .mirror = 0.0}, .brightness = 0.0, .contrast = 0.0};
   const torch::Tensor plain = training.plain_batch(0, training.size());
   std::map<std::uint64_t, std::vector<int>> order;
   for (std::uint64_t epoch = 0; epoch < 2; ++epoch) {

@@ -6,9 +6,9 @@ namespace bitmar {
 namespace {
 
 void read_augmentation(TomlReader table, AugmentationSettings& settings) {
-  table.read("minimum_area", settings.minimum_area);
-  table.read("maximum_aspect", settings.maximum_aspect);
-  table.read("mirror", settings.mirror);
+  table.read("minimum_area", settings.crop.minimum_area);
+  table.read("maximum_aspect", settings.crop.maximum_aspect);
+  table.read("mirror", settings.crop.mirror);
   table.read("brightness", settings.brightness);
   table.read("contrast", settings.contrast);
   const auto check = [&](const char* key, double value, double low, double high) {
@@ -16,9 +16,9 @@ void read_augmentation(TomlReader table, AugmentationSettings& settings) {
       table.fail_at(key, fmt::format("{} is out of range; expected {} to {}", value, low, high));
     }
   };
-  check("minimum_area", settings.minimum_area, 0.05, 1.0);
-  check("maximum_aspect", settings.maximum_aspect, 1.0, 4.0);
-  check("mirror", settings.mirror, 0.0, 1.0);
+  check("minimum_area", settings.crop.minimum_area, 0.05, 1.0);
+  check("maximum_aspect", settings.crop.maximum_aspect, 1.0, 4.0);
+  check("mirror", settings.crop.mirror, 0.0, 1.0);
   check("brightness", settings.brightness, 0.0, 1.0);
   check("contrast", settings.contrast, 0.0, 0.9);
 }
@@ -99,9 +99,10 @@ std::string describe_course(const DistillSettings& s) {
       "warmup {} steps {}",
       s.student.name, s.init_from, s.training_list, s.training_photos, s.seed, s.batch, static_cast<int>(s.autocast),
       s.statistics_photos, s.scale_learning_rate, s.objective.smooth_l1_weight, s.objective.residual_weight,
-      a.minimum_area, a.maximum_aspect, a.mirror, a.brightness, a.contrast, o.adamw.beta1, o.adamw.beta2,
-      o.adamw.epsilon, o.adamw.weight_decay, static_cast<int>(o.state), o.clip_norm, static_cast<int>(s.schedule.kind),
-      s.schedule.peak, s.schedule.floor_ratio, s.schedule.warmup_steps, s.schedule.total_steps);
+      a.crop.minimum_area, a.crop.maximum_aspect, a.crop.mirror, a.brightness, a.contrast, o.adamw.beta1,
+      o.adamw.beta2, o.adamw.epsilon, o.adamw.weight_decay, static_cast<int>(o.state), o.clip_norm,
+      static_cast<int>(s.schedule.kind), s.schedule.peak, s.schedule.floor_ratio, s.schedule.warmup_steps,
+      s.schedule.total_steps);
 }
 
 }  // namespace bitmar
