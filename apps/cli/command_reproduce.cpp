@@ -96,17 +96,22 @@ Result<std::vector<SpeedRow>> measure_speed(const ReproduceFlags& options, const
   benchmark.engine.tower_path = options.model.tower;
   benchmark.threads = {1};
   if (options.context.threads > 1) benchmark.threads.push_back(options.context.threads);
-  benchmark.without_memory = true;
+  const bool has_memory = options.context.engine->memory() != nullptr;
+  benchmark.without_memory = has_memory;
   // Peaks first, while this process has touched little that a fork would inherit.
   BITMAR_TRY(const std::vector<double> peaks, measure_peaks(benchmark, MemoryMode::kReadOnly));
-  BITMAR_TRY(const std::vector<double> peaks_without, measure_peaks(benchmark, MemoryMode::kOff));
+  std::vector<double> peaks_without;
+  if (has_memory) {
+    BITMAR_TRY(peaks_without, measure_peaks(benchmark, MemoryMode::kOff));
+  }
   BITMAR_TRY(const BenchmarkReport report, benchmark_model(benchmark));
-  const bool has_memory = report.runs.front().no_memory.has_value();
   std::vector<SpeedRow> rows;
   for (std::size_t i = 0; i < report.runs.size(); ++i) {
     std::vector<SpeedRow> run = speed_rows(report.runs[i]);
-    const std::vector<SpeedRow> without = speed_rows(report.runs_without_memory[i]);
-    for (std::size_t row = 0; has_memory && row < run.size(); ++row) run[row].memory_off = without[row].memory_on;
+    if (has_memory) {
+      const std::vector<SpeedRow> without = speed_rows(report.runs_without_memory[i]);
+      for (std::size_t row = 0; row < run.size(); ++row) run[row].memory_off = without[row].memory_on;
+    }
     std::ranges::move(run, std::back_inserter(rows));
   }
   for (std::size_t i = 0; i < report.memory.size(); ++i) {

@@ -1,6 +1,6 @@
 // Sums of exponentials in double precision, as text for every instruction set's file, which says how wide its vectors
 // are: BITMAR_VECTOR_BYTES. Same bits for all, as each lane is a chain of single IEEE operations. Vectors stand here by
-// name because GCC 12 finds them in a loop for AVX-512 alone.
+// name because GCC 12 left the plain loop scalar for AVX2.
 
 namespace {
 

@@ -98,7 +98,7 @@ VocabularyResults run_vocabulary(const Kernels& kernels) {
   constexpr std::size_t kRows = 5;
   constexpr std::size_t kLogits = 171;
   constexpr float kLargest = 8.0f;
-    Random random(11);
+  Random random(11);
   std::vector<float> logits(kLogits);
   for (float& logit : logits) logit = kLargest - 0.1f * static_cast<float>(random.below(200));
   VocabularyResults results{std::vector<float>(kMaximaColumns), std::vector<float>(kLogits), std::vector<double>(4)};

@@ -13,7 +13,8 @@
 namespace {
 
 // A step frees its tensors and the next one asks for the same sizes again. By default glibc returns the large ones to
-// the system, whose zeroed pages then cost more than most operations on them: a GELU over 32 MB takes four times as long.
+// the system, whose zeroed pages then cost more than most operations on them: a GELU over 32 MB takes four times as
+// long.
 void keep_freed_memory() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_MAX, 0);
