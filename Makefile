@@ -1,7 +1,7 @@
 # The commands of the README. `make demo` and `make test` set up all that they need.
 .DEFAULT_GOAL := build
 .PHONY: build demo test test-runtime test-sanitize test-train test-arm test-riscv test-wasm test-portability check train \
-        setup setup-train setup-test setup-python clean
+        results results-runs setup setup-train setup-test setup-python clean
 
 JOBS ?= $(shell nproc)
 EXAMPLES := $(sort $(wildcard examples/*.jpg))
@@ -16,6 +16,19 @@ demo: build                      ## captions the example photos with the shipped
 train: setup-train setup-python        ## the trainer, at build-train/bitmar-train
 	cmake --preset trainer >/dev/null
 	cmake --build --preset trainer -j $(JOBS)
+
+# The model file and the last of RUNS, its training's stages in order, must be of the same weights.
+DATA ?= data
+MODEL ?= models/bitmar-14m.gguf
+RESULTS ?= results
+results: results-runs build train ## every table and figure of a trained model (docs/evaluation.md): make results RUNS="runs/a runs/b"
+	build-train/bitmar-train finetune --checkpoint $(lastword $(RUNS)) --data $(DATA) -o $(RESULTS)/finetune
+	build-train/bitmar-train finetune --checkpoint $(lastword $(RUNS)) --data $(DATA) -o $(RESULTS)/finetune-memory-off --no-memory
+	build/bitmar reproduce -m $(MODEL) --data $(DATA) -t $(JOBS) --commit $(shell git rev-parse --short HEAD) -o $(RESULTS) \
+	  --fine-tuned $(RESULTS)/finetune $(RESULTS)/finetune-memory-off --runs $(RUNS) --image $(firstword $(EXAMPLES))
+
+results-runs:
+	@test -n "$(RUNS)" || { echo 'make results: expected RUNS="runs/FIRST … runs/LAST", the stages of the training' >&2; exit 1; }
 
 check:                           ## layers, file lengths
 	python3 scripts/check_layers.py

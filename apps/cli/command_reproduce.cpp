@@ -23,6 +23,7 @@
 #include "io/atomic_file.h"
 #include "model_options.h"
 #include "task_run.h"
+#include "training_report.h"
 
 namespace bitmar::cli {
 namespace {
@@ -37,6 +38,9 @@ struct ReproduceFlags {
   TaskContext context;
   std::string output;
   std::string commit;
+  std::vector<std::string> fine_tuned;  // output folders of bitmar-train finetune
+  std::vector<std::string> runs;        // the stages of the model's training
+  std::string image;
   bool speed = true;
 };
 
@@ -146,7 +150,27 @@ std::vector<Fact> facts(const ReproduceFlags& options, const std::string& model)
   return facts;
 }
 
+// The figures of the model's training, and of what it reads from its memory while it captions the photo.
+Result<void> add_figures(const ReproduceFlags& options, EvaluationRun& run) {
+  std::optional<ReadPhoto> photo;
+  if (!options.image.empty()) {
+    BITMAR_TRY(Session session, open_session(options.context.engine, options.model));
+    photo.emplace(options.image, std::move(session));
+  }
+  run.training_report = "training.html";
+  BITMAR_TRY(const WrittenReport written, write_training_report(options.runs, options.output + "/" + run.training_report,
+                                                                photo ? &*photo : nullptr));
+  for (const auto& [file, title] : written.figures) {
+    run.figures.push_back({std::filesystem::path(file).lexically_relative(options.output).generic_string(), title});
+  }
+  return {};
+}
+
 Result<void> reproduce(ReproduceFlags options) {
+  EvaluationRun run;
+  if (!options.fine_tuned.empty()) {
+    BITMAR_TRY(run.fine_tuned, read_fine_tuned(options.fine_tuned));
+  }
   BITMAR_TRY(const std::string model, find_model(options.model.model));
   options.context.threads = options.model.threads;
   const auto has_files = [&](const Task& task) { return has_task_files(options.context.data, task.files); };
@@ -156,12 +180,14 @@ Result<void> reproduce(ReproduceFlags options) {
   std::error_code status;
   std::filesystem::create_directories(options.output, status);
   if (status) return fail(ErrorCode::kIo, "{}: cannot create it: {}", options.output, status.message());
-  EvaluationRun run;
   if (options.speed) {  // first: it forks
     BITMAR_TRY(run.speed, measure_speed(options, model));
   }
   BITMAR_TRY(options.context.engine, open_engine(options.model));
   run.facts = facts(options, model);
+  if (!options.runs.empty()) {
+    BITMAR_TRY_VOID(add_figures(options, run));
+  }
   std::vector<SkippedTask> skipped;
   const std::vector<Task> chosen = runnable_tasks(tasks(), options.context, skipped);
   if (chosen.empty()) {
@@ -192,11 +218,18 @@ void add_reproduce_command(CLI::App& app, CommandAction& action) {
   command->add_option("--limit", context.limit, "only so many items of each part")->check(CLI::PositiveNumber);
   command->add_option("--seed", context.seed, "of intervals and shuffles")->capture_default_str();
   command->add_option("--commit", options->commit, "the source's commit, for the page");
+  command->add_option("--fine-tuned", options->fine_tuned,
+                      "what bitmar-train finetune wrote, to be among the results; a folder with memory, one without")
+      ->expected(1, 2);
+  CLI::Option* runs = command->add_option(
+      "--runs", options->runs, "the training's folders, its stages in order: their figures go to training.html");
+  command->add_option("--image", options->image, "a photo, for the figure of what is read from the memory")->needs(runs);
   command->add_flag("!--no-speed", options->speed, "leave out speed and memory use");
   command->footer(
       "Every task runs with the episodic memory on and off. An interrupted run goes on where it stopped.\n"
-      "Example:\n"
-      "  bitmar reproduce --data data -o results -t 2 --commit $(git rev-parse --short HEAD)");
+      "Examples:\n"
+      "  bitmar reproduce --data data -o results -t 2 --commit $(git rev-parse --short HEAD)\n"
+      "  bitmar reproduce --data data -o results --fine-tuned runs/finetune runs/finetune-off --runs runs/captions");
   command->callback([options, &action] { action = [options] { return reproduce(*options); }; });
 }
 

@@ -24,13 +24,25 @@ Json to_json(const MemoryEffect& effect) {
   return json;
 }
 
+// Adds both kinds of results and how far they are apart.
+void add_tasks(Json& json, std::span<const TaskResult> memory_on, std::span<const TaskResult> memory_off,
+               std::uint64_t seed) {
+  for (const char* key : {"tasks", "memory_off", "memory_effects"}) json[key] = Json::array();
+  for (const TaskResult& task : memory_on) json["tasks"].push_back(bitmar::to_json(task));
+  for (const TaskResult& task : memory_off) json["memory_off"].push_back(bitmar::to_json(task));
+  for (const MemoryEffect& effect : memory_effects(memory_on, memory_off, seed)) {
+    json["memory_effects"].push_back(to_json(effect));
+  }
+}
+
 }  // namespace
 
-std::vector<MemoryEffect> memory_effects(const EvaluationRun& run, std::uint64_t seed) {
+std::vector<MemoryEffect> memory_effects(std::span<const TaskResult> memory_on, std::span<const TaskResult> memory_off,
+                                         std::uint64_t seed) {
   std::vector<MemoryEffect> effects;
-  for (const TaskResult& on : run.tasks) {
-    const auto off = std::ranges::find(run.ablation, on.task, &TaskResult::task);
-    if (off == run.ablation.end() || on.total.scores.empty() || off->total.scores.empty()) continue;
+  for (const TaskResult& on : memory_on) {
+    const auto off = std::ranges::find(memory_off, on.task, &TaskResult::task);
+    if (off == memory_off.end() || on.total.scores.empty() || off->total.scores.empty()) continue;
     MemoryEffect& effect = effects.emplace_back();
     effect.task = on.task;
     effect.metric = on.total.scores.front().metric;
@@ -44,18 +56,24 @@ std::vector<MemoryEffect> memory_effects(const EvaluationRun& run, std::uint64_t
 }
 
 nlohmann::ordered_json to_json(const EvaluationRun& run, std::uint64_t seed) {
-  Json json = {{"facts", Json::object()}, {"tasks", Json::array()}, {"memory_off", Json::array()}};
+  Json json = {{"facts", Json::object()}};
   for (const Fact& fact : run.facts) json["facts"][fact.name] = fact.value;
-  for (const TaskResult& task : run.tasks) json["tasks"].push_back(bitmar::to_json(task));
-  for (const TaskResult& task : run.ablation) json["memory_off"].push_back(bitmar::to_json(task));
-  json["memory_effects"] = Json::array();
-  for (const MemoryEffect& effect : memory_effects(run, seed)) json["memory_effects"].push_back(to_json(effect));
+  add_tasks(json, run.tasks, run.ablation, seed);
+  json["fine_tuned"] = nullptr;
+  if (const auto& scores = run.fine_tuned) {
+    json["fine_tuned"] = {{"checkpoint", scores->checkpoint}, {"step", scores->step}};
+    add_tasks(json["fine_tuned"], scores->tasks, scores->ablation, seed);
+  }
   json["speed"] = Json::array();
   for (const SpeedRow& row : run.speed) {
     json["speed"].push_back({{"what", row.what},
                              {"unit", row.unit},
                              {"memory_on", optional_number(row.memory_on)},
                              {"memory_off", optional_number(row.memory_off)}});
+  }
+  json["figures"] = Json::array();
+  for (const FigureFile& figure : run.figures) {
+    json["figures"].push_back({{"file", figure.file}, {"title", figure.title}});
   }
   json["missing"] = run.missing;
   return json;

@@ -3,9 +3,11 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "eval/results/fine_tuned.h"
 #include "eval/statistics/paired.h"
 #include "eval/tasks/task.h"
 
@@ -25,11 +27,20 @@ struct SpeedRow {
   std::optional<double> memory_off;
 };
 
+// A figure of the model's training, as a file beside the page.
+struct FigureFile {
+  std::string file;  // from the page's folder
+  std::string title;
+};
+
 struct EvaluationRun {
   std::vector<Fact> facts;           // model, hash, machine, commit, seed, date …
   std::vector<TaskResult> tasks;     // with memory
   std::vector<TaskResult> ablation;  // the same tasks without it, in the same order; empty: the model has none
+  std::optional<FineTuned> fine_tuned;
   std::vector<SpeedRow> speed;
+  std::string training_report;  // a page, from this one's folder; empty: none
+  std::vector<FigureFile> figures;
   std::vector<std::string> missing;  // tasks whose files were not there
 };
 
@@ -41,14 +52,16 @@ struct MemoryEffect {
   double off = 0;
   std::optional<PairedDifference> paired;
 };
-[[nodiscard]] std::vector<MemoryEffect> memory_effects(const EvaluationRun& run, std::uint64_t seed);
+[[nodiscard]] std::vector<MemoryEffect> memory_effects(std::span<const TaskResult> memory_on,
+                                                       std::span<const TaskResult> memory_off, std::uint64_t seed);
 
-// The run as results.json: {"facts": {…}, "tasks": […], "memory_off": […], "memory_effects": […], "speed": […],
-// "missing": […]}; tasks in the form of eval/tasks/task_json.h.
+// The run as results.json: {"facts": {…}, "tasks": […], "memory_off": […], "memory_effects": […], "fine_tuned":
+// {"checkpoint": …, "step": …, "tasks": […], "memory_off": […], "memory_effects": […]} or null, "speed": […],
+// "figures": […], "missing": […]}; tasks in the form of eval/tasks/task_json.h.
 [[nodiscard]] nlohmann::ordered_json to_json(const EvaluationRun& run, std::uint64_t seed);
 
-// The run as a Markdown page, in the order of the paper's tables: zero-shot tasks, BabyLM and images, memory on and
-// off, speed.
+// The run as a Markdown page, in the order of the paper's tables: zero-shot tasks, BabyLM and images, fine-tuning, memory
+// on and off, speed; then the figures.
 [[nodiscard]] std::string result_page(const EvaluationRun& run, std::uint64_t seed);
 
 }  // namespace bitmar

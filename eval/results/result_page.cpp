@@ -67,6 +67,34 @@ std::string speed_table(const std::vector<SpeedRow>& rows) {
   return table;
 }
 
+std::string fine_tuned_rows(std::span<const TaskResult> tasks, std::string_view memory) {
+  std::string rows;
+  for (const TaskResult& task : tasks) {
+    const std::vector<Score>& last_epoch = task.parts.front().scores;
+    for (std::size_t i = 0; i < task.total.scores.size(); ++i) {
+      const Score& score = task.total.scores[i];
+      rows += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", i == 0 ? task.task : "",
+                          i == 0 ? memory : "", score.metric, number(score.value), interval(score.interval),
+                          number(last_epoch[i].value), number(score.chance), number(score.majority),
+                          i == 0 ? std::to_string(task.total.items) : "");
+    }
+  }
+  return rows;
+}
+
+std::string fine_tuned_section(const FineTuned& scores, std::uint64_t seed) {
+  std::string section = fmt::format(
+      "\n## Fine-tuned\n\nFrom the checkpoint {}, step {}, by the BabyLM pipeline's settings. The epoch is chosen on the "
+      "items that are scored, as the pipeline does: *last epoch* is without that choice. *Constant* is the best that one "
+      "answer for all items reaches.\n\n"
+      "| | memory | metric | score | 95 % | last epoch | chance | constant | items |\n"
+      "|---|---|---|---|---|---|---|---|---|\n",
+      scores.checkpoint, scores.step);
+  section += fine_tuned_rows(scores.tasks, "on") + fine_tuned_rows(scores.ablation, "off");
+  const std::vector<MemoryEffect> effects = memory_effects(scores.tasks, scores.ablation, seed);
+  return effects.empty() ? section : section + "\n" + memory_table(effects);
+}
+
 // The first scores of those tasks that other papers report too, in percent; empty where the run has none.
 std::string published_table(const EvaluationRun& run) {
   std::vector<std::pair<std::size_t, const Score*>> columns;  // of kPublishedTasks
@@ -120,13 +148,18 @@ std::string result_page(const EvaluationRun& run, std::uint64_t seed) {
         "prompts.\n\n" +
         table;
   }
-  if (const auto effects = memory_effects(run, seed); !effects.empty()) {
+  if (run.fine_tuned) page += fine_tuned_section(*run.fine_tuned, seed);
+  if (const auto effects = memory_effects(run.tasks, run.ablation, seed); !effects.empty()) {
     page +=
         "\n## Memory on and off\n\nThe same weights, items and prompts. p is two-sided, of a permutation test that "
         "swaps the two runs item by item.\n\n" +
         memory_table(effects);
   }
   if (!run.speed.empty()) page += "\n## Speed and memory use\n\n" + speed_table(run.speed);
+  if (!run.training_report.empty()) {
+    page += fmt::format("\n## Figures\n\nOf the training, on one page: [{0}]({0}).\n", run.training_report);
+    for (const FigureFile& figure : run.figures) page += fmt::format("\n![{}]({})\n", figure.title, figure.file);
+  }
   page += "\n## Parts\n\n";
   page += kScoreHead;
   for (const TaskResult& task : run.tasks) {

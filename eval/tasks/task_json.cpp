@@ -157,22 +157,23 @@ Result<TaskResult> task_result_from_json(const Json& json) {
   return result_of({json, {}});
 }
 
-Result<std::vector<TaskResult>> read_task_results(const std::string& path) {
+Result<StoredResults> read_task_results(const std::string& path) {
   BITMAR_TRY(const MappedFile file, MappedFile::open(path));
   const Json root = Json::parse(as_text(file.bytes()), nullptr, false);
   if (root.is_discarded()) return fail(ErrorCode::kInvalidFile, "{}: not JSON", path);
-  const auto read = [&]() -> Result<std::vector<TaskResult>> {
+  const auto read = [&]() -> Result<StoredResults> {
     BITMAR_TRY(const Place tasks, list({root, {}}, "tasks"));
-    std::vector<TaskResult> results;
+    StoredResults stored;
+    if (const auto model = root.find("model"); model != root.end()) stored.model = *model;
     for (std::size_t i = 0; i < tasks.json.size(); ++i) {
       BITMAR_TRY(TaskResult result, result_of(tasks.at(i)));
-      results.push_back(std::move(result));
+      stored.tasks.push_back(std::move(result));
     }
-    return results;
+    return stored;
   };
-  auto results = read();
-  if (!results) return fail(results.error().code, "{}: {}", path, results.error().message);
-  return results;
+  auto stored = read();
+  if (!stored) return fail(stored.error().code, "{}: {}", path, stored.error().message);
+  return stored;
 }
 
 }  // namespace bitmar

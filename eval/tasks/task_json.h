@@ -6,7 +6,7 @@
 //
 //   const nlohmann::ordered_json json = to_json(result);
 //   BITMAR_TRY(const TaskResult same, task_result_from_json(json));
-//   BITMAR_TRY(const std::vector<TaskResult> results, read_task_results("results.json"));
+//   BITMAR_TRY(const StoredResults results, read_task_results("results.json"));
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -25,7 +25,13 @@ namespace bitmar {
 // ("total.scores[0].value") and says what was expected. A null number is NaN.
 [[nodiscard]] Result<TaskResult> task_result_from_json(const nlohmann::ordered_json& json);
 
-// The tasks of a results.json, in its order. Errors name the file.
-[[nodiscard]] Result<std::vector<TaskResult>> read_task_results(const std::string& path);
+// What a results.json holds.
+struct StoredResults {
+  nlohmann::ordered_json model;  // what the scores are of, as the writer put it; null: it does not say
+  std::vector<TaskResult> tasks;
+};
+
+// Errors name the file.
+[[nodiscard]] Result<StoredResults> read_task_results(const std::string& path);
 
 }  // namespace bitmar

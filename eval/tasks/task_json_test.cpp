@@ -136,8 +136,9 @@ TEST(TaskJson, AResultsFileIsReadInOrderAndNamedInErrors) {
   write(Json{{"model", {{"name", "tiny"}}}, {"tasks", {to_json(example()), to_json(second)}}}.dump());
   const auto results = read_task_results(path);
   ASSERT_TRUE(results) << results.error().message;
-  ASSERT_EQ(results->size(), 2u);
-  EXPECT_EQ((*results)[1].task, "blimp");
+  EXPECT_EQ(results->model["name"], "tiny");
+  ASSERT_EQ(results->tasks.size(), 2u);
+  EXPECT_EQ(results->tasks[1].task, "blimp");
 
   write("{\"tasks\": [");
   EXPECT_EQ(read_task_results(path).error().message, path + ": not JSON");

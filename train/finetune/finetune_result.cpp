@@ -90,9 +90,10 @@ Result<std::optional<FineTuneResult>> read_finetune_result(const std::string& pa
   }
 }
 
-Result<void> write_finetune_results(const std::string& path, const std::string& checkpoint, std::uint64_t step,
+Result<void> write_finetune_results(const std::string& path, const FineTuneBase& base,
                                     std::span<const FineTuneResult> results) {
-  Json json = {{"model", {{"checkpoint", checkpoint}, {"step", step}}}, {"tasks", Json::array()}};
+  Json json = {{"model", {{"checkpoint", base.checkpoint}, {"step", base.step}, {"memory", base.memory}}},
+               {"tasks", Json::array()}};
   for (const FineTuneResult& result : results) json["tasks"].push_back(to_json(result));
   return write_text(path, printed(json));
 }

@@ -1,5 +1,5 @@
-// What a fine-tuning is stored as. The evaluator's result page reads the same JSON (eval/tasks/task_json.h); it passes
-// over the keys that only fine-tuning has.
+// What a fine-tuning is stored as. The evaluator's result page reads the same JSON (eval/results/fine_tuned.h); it
+// passes over the keys of a task that only fine-tuning has.
 //
 //   {"task": "finetune-rte", "seconds": 300.0, "total": {"items": 139, "ties": 0, "scores": [{"metric": "accuracy",
 //    "value": 0.55, "interval": [0.47, 0.63], "chance": 0.5, "majority": 0.53}, …]}, "parts": [{"name": "last epoch",
@@ -35,9 +35,16 @@ struct FineTuneResult {
 [[nodiscard]] Result<void> write_finetune_result(const std::string& path, const FineTuneResult& result);
 // Nothing where the file is not there; kInvalidFile where it is no result.
 [[nodiscard]] Result<std::optional<FineTuneResult>> read_finetune_result(const std::string& path);
-// All tasks: {"model": {"checkpoint": …, "step": …}, "tasks": [one object a task]}.
-[[nodiscard]] Result<void> write_finetune_results(const std::string& path, const std::string& checkpoint,
-                                                  std::uint64_t step, std::span<const FineTuneResult> results);
+// What was fine-tuned.
+struct FineTuneBase {
+  std::string checkpoint;  // as it was given
+  std::uint64_t step = 0;
+  bool memory = true;
+};
+
+// All tasks: {"model": {"checkpoint": …, "step": …, "memory": …}, "tasks": [one object a task]}.
+[[nodiscard]] Result<void> write_finetune_results(const std::string& path, const FineTuneBase& base,
+                                                  std::span<const FineTuneResult> results);
 
 // A line an item: {"id": "rte_0", "gold": 1, "pred": 0}; the pipeline's ids and predictions.
 [[nodiscard]] Result<void> write_predictions(const std::string& path, std::string_view task,

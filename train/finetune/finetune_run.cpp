@@ -290,12 +290,13 @@ Result<std::vector<FineTuneResult>> finetune(std::span<const ClassificationTask>
     return fail(ErrorCode::kInvalidArgument, "{}: makes {} tokens, the model of {} has {}", options.merges,
                 tokenizer.vocabulary_size(), options.checkpoint, base.config.vocabulary);
   }
+  const FineTuneBase described = {options.checkpoint, base.checkpoint.step,
+                                  base.config.memory && options.settings.memory};
   std::vector<FineTuneResult> results;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     BITMAR_TRY(FineTuneResult result, run_task(tasks[i], base, std::move(files[i]), options));
     results.push_back(std::move(result));
-    BITMAR_TRY_VOID(
-        write_finetune_results(options.output + "/results.json", options.checkpoint, base.checkpoint.step, results));
+    BITMAR_TRY_VOID(write_finetune_results(options.output + "/results.json", described, results));
   }
   return results;
 }

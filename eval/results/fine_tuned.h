@@ -1,0 +1,27 @@
+// The scores of fine-tuned copies of a model, as `bitmar-train finetune` leaves them: <folder>/results.json, and
+// <folder>/<task>/predictions.jsonl with an answer an item.
+//
+//   BITMAR_TRY(const FineTuned scores, read_fine_tuned({"runs/finetune", "runs/finetune-off"}));
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "eval/tasks/task.h"
+
+namespace bitmar {
+
+struct FineTuned {
+  std::string checkpoint;            // what was fine-tuned
+  std::uint64_t step = 0;            // its training step
+  std::vector<TaskResult> tasks;     // with memory; a task's one part is its last epoch, without choosing an epoch
+  std::vector<TaskResult> ablation;  // without
+};
+
+// One or two folders: with memory, without, in any order; each says which it is. Tasks that are quoted by their accuracy
+// get credits. kInvalidArgument: two of one kind, or of different checkpoints; kInvalidFile: not what finetune writes.
+[[nodiscard]] Result<FineTuned> read_fine_tuned(const std::vector<std::string>& folders);
+
+}  // namespace bitmar

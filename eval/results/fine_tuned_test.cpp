@@ -1,0 +1,102 @@
+#include "eval/results/fine_tuned.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "eval/results/evaluation_run.h"
+#include "io/test_support.h"
+
+namespace bitmar {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using ::testing::HasSubstr;
+
+class FineTunedScores : public ::testing::Test {
+ protected:
+  // What finetune leaves of WSC, by accuracy, and MRPC, by F1, each of as many items as there are predictions.
+  std::string write(const std::string& name, const Json& model, const std::vector<int>& predictions) const {
+    const auto task = [&](const char* task_name, const char* metric, double value, double last) {
+      const auto group = [&](double score) {
+        return Json{{"items", predictions.size()},
+                    {"ties", 0},
+                    {"scores", {{{"metric", metric}, {"value", score}, {"chance", 0.5}, {"majority", 0.625}}}}};
+      };
+      Json last_epoch = group(last);
+      last_epoch["name"] = "last epoch";
+      return Json{{"task", task_name}, {"seconds", 1.0}, {"total", group(value)}, {"parts", {last_epoch}}};
+    };
+    const std::string path = folder_.file(name);
+    std::filesystem::create_directories(path + "/wsc");
+    std::string lines;
+    for (const int prediction : predictions) lines += Json{{"gold", 1}, {"pred", prediction}}.dump() + "\n";
+    testing::write_file(path + "/wsc/predictions.jsonl", lines);
+    testing::write_file(path + "/results.json", Json{{"model", model},
+                                                     {"tasks", {task("finetune-wsc", "accuracy", 0.75, 0.5),
+                                                                task("finetune-mrpc", "f1", 0.8, 0.8)}}}
+                                                    .dump());
+    return path;
+  }
+
+  static Json model(bool memory, int step = 12) {
+    return {{"checkpoint", "runs/captions"}, {"step", step}, {"memory", memory}};
+  }
+
+  testing::TemporaryFolder folder_;
+};
+
+TEST_F(FineTunedScores, AreReadWithTheirItemsInAnyOrderOfFolders) {
+  const std::string off = write("off", model(false), {1, 0, 0, 1});
+  const std::string on = write("on", model(true), {1, 1, 1, 0});
+  const auto scores = read_fine_tuned({off, on});
+  ASSERT_TRUE(scores) << scores.error().message;
+  EXPECT_EQ(scores->checkpoint, "runs/captions");
+  EXPECT_EQ(scores->step, 12u);
+  ASSERT_EQ(scores->tasks.size(), 2u);
+  EXPECT_EQ(scores->tasks[0].credits, (std::vector<double>{1, 1, 1, 0}));
+  EXPECT_EQ(scores->ablation[0].credits, (std::vector<double>{1, 0, 0, 1}));
+  EXPECT_TRUE(scores->tasks[1].credits.empty());  // F1 is no mean over items
+  EXPECT_TRUE(read_fine_tuned({on})->ablation.empty());
+}
+
+TEST_F(FineTunedScores, StandOnThePageWithTheLastEpochAndWithoutMemory) {
+  EvaluationRun run;
+  const auto scores = read_fine_tuned({write("on", model(true), {1, 1, 1, 0}), write("off", model(false), {1, 0, 0, 1})});
+  ASSERT_TRUE(scores) << scores.error().message;
+  EXPECT_THAT(result_page(run, 1), ::testing::Not(HasSubstr("Fine-tuned")));
+  run.fine_tuned = *scores;
+  const std::string page = result_page(run, 1);
+  EXPECT_THAT(page, HasSubstr("From the checkpoint runs/captions, step 12"));
+  EXPECT_THAT(page, HasSubstr("| finetune-wsc | on | accuracy | 0.7500 |  | 0.5000 | 0.5000 | 0.6250 | 4 |\n"));
+  EXPECT_THAT(page, HasSubstr("| finetune-mrpc | off | f1 | 0.8000 |  | 0.8000 | 0.5000 | 0.6250 | 4 |\n"));
+  const Json json = to_json(run, 1)["fine_tuned"];
+  EXPECT_EQ(json["memory_off"].size(), 2u);
+  EXPECT_EQ(json["memory_effects"][0]["difference"], 0.25);  // item by item: 3 of 4 right, 2 of 4
+  EXPECT_FALSE(json["memory_effects"][1].contains("difference"));
+}
+
+TEST_F(FineTunedScores, ErrorsNameTheFolderAndWhatWasExpected) {
+  const std::string on = write("on", model(true), {1, 1});
+  const auto message = [](const std::vector<std::string>& folders) {
+    const auto scores = read_fine_tuned(folders);
+    return scores ? std::string("no error") : scores.error().message;
+  };
+  EXPECT_THAT(message({folder_.file("none")}), HasSubstr("none/results.json"));
+  EXPECT_EQ(message({on, on}), on + ": fine-tuned with memory, as " + on + " was; expected one of each");
+  const std::string other = write("other", model(false, 13), {1, 1});
+  EXPECT_THAT(message({on, other}), HasSubstr(other + ": fine-tuned from runs/captions, step 13; expected runs/captions"));
+  const std::string nameless = write("nameless", Json{{"step", 3}}, {1, 1});
+  EXPECT_THAT(message({nameless}), HasSubstr(nameless + "/results.json: model: expected"));
+  testing::write_file(on + "/wsc/predictions.jsonl", "{\"gold\": 1, \"pred\": 1}\n");
+  EXPECT_THAT(message({on}), HasSubstr("wsc/predictions.jsonl: 1 predictions; expected 2"));
+  testing::write_file(on + "/wsc/predictions.jsonl", "{\"gold\": 1}\n");
+  EXPECT_THAT(message({on}), HasSubstr("wsc/predictions.jsonl:1"));
+}
+
+}  // namespace
+}  // namespace bitmar
