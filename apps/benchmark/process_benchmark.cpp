@@ -10,7 +10,7 @@
 #include "apps/benchmark/workload.h"
 #include "base/stopwatch.h"
 #include "kernels/ops.h"
-#include "runtime/beam_search.h"
+#include "runtime/caption.h"
 
 namespace bitmar {
 namespace {
@@ -89,7 +89,7 @@ Result<std::shared_ptr<const Engine>> open_measured(const BenchmarkOptions& opti
     BITMAR_TRY_VOID(session.set_image(photo.image));
   }
   BITMAR_TRY_VOID(note("photo", steps));
-  BITMAR_TRY_VOID(caption(session, {.width = kCaptionBeam}));
+  BITMAR_TRY_VOID(caption(session, {.beam = {.width = kCaptionBeam}}));
   BITMAR_TRY_VOID(note("caption", steps));
   return engine;
 }

@@ -9,7 +9,7 @@
 #include "base/random.h"
 #include "base/stopwatch.h"
 #include "kernels/ops.h"
-#include "runtime/beam_search.h"
+#include "runtime/caption.h"
 #include "runtime/image_encoder.h"
 
 namespace bitmar {
@@ -117,7 +117,7 @@ Result<void> SessionBenchmark::run_photo() {
   tower.encode(pixels, view, *vision_, pool_.get());
   samples_.tower.push_back(watch.lap());
   BITMAR_TRY_VOID(image_.set_image(photo_->image));
-  BITMAR_TRY(const Caption result, bitmar::caption(image_, {.width = kCaptionBeam}));
+  BITMAR_TRY(const Caption result, bitmar::caption(image_, {.beam = {.width = kCaptionBeam}}));
   samples_.caption.push_back(watch.lap());
   caption_tokens_ = result.ids.size();
   return {};

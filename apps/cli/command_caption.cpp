@@ -9,7 +9,7 @@
 
 #include "commands.h"
 #include "model_options.h"
-#include "runtime/beam_search.h"
+#include "runtime/caption.h"
 #include "runtime/caption_batch.h"
 #include "runtime/photo_list.h"
 
@@ -19,7 +19,7 @@ namespace {
 struct CaptionFlags {
   ModelOptions model;
   std::vector<std::string> inputs;
-  BeamOptions beam;
+  CaptionOptions caption;
   std::string prompt;
   bool json = false;
 };
@@ -52,7 +52,7 @@ std::vector<PhotoResult> caption_photos(CaptionBatch& batch, std::span<const Pho
   const std::size_t count = batch.size();
   if (count == 0) return results;
   const auto start = Clock::now();
-  auto captions = batch.run(options.beam, options.prompt);
+  auto captions = batch.run(options.caption, options.prompt);
   const double share = milliseconds_since(start) / static_cast<double>(count);
   std::size_t next = 0;
   for (PhotoResult& result : results) {
@@ -85,7 +85,7 @@ void print(const Photo& photo, const Caption& caption, double milliseconds, bool
 Result<void> caption(const CaptionFlags& options) {
   BITMAR_TRY(const std::vector<Photo> photos, list_photos("caption", options.inputs));
   BITMAR_TRY(const auto engine, open_engine(options.model));
-  const std::size_t together = std::min(photos.size(), CaptionBatch::useful_size(options.beam));
+  const std::size_t together = std::min(photos.size(), CaptionBatch::useful_size(options.caption));
   BITMAR_TRY(std::vector<Session> sessions, open_sessions(engine, options.model, together));
   BITMAR_TRY(CaptionBatch batch, CaptionBatch::open(std::move(sessions)));
 
@@ -119,12 +119,16 @@ void add_caption_command(CLI::App& app, CommandAction& action) {
       ->required();
   add_model_options(*command, options->model);
   add_memory_options(*command, options->model);
-  command->add_option("--beam", options->beam.width, "hypotheses of the beam search; 1 is greedy")
+  command->add_option("--beam", options->caption.beam.width, "hypotheses of the beam search; 1 is greedy")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  command->add_option("--length-exponent", options->beam.length_exponent, "preference for longer captions")
+  command->add_option("--length-exponent", options->caption.beam.length_exponent, "preference for longer captions")
       ->capture_default_str();
-  command->add_option("-n,--predict", options->beam.maximum_tokens, "tokens at most")->capture_default_str();
+  command->add_option("--image-weight", options->caption.image_weight,
+                      "weight of a hypothesis' likeness to the photo, beside its score; 0: none")
+      ->check(CLI::Range(0.0, 1000.0))
+      ->capture_default_str();
+  command->add_option("-n,--predict", options->caption.beam.maximum_tokens, "tokens at most")->capture_default_str();
   command->add_option("-p,--prompt", options->prompt, "how the caption begins");
   command->add_flag("--json", options->json, "one JSON object a line: file, caption, log_probability, milliseconds");
   command->footer(

@@ -108,7 +108,7 @@ Result<void> evaluate(const EvalCaptionsFlags& options) {
   if (options.json) {
     nlohmann::ordered_json json;
     json["photos"] = photos.size();
-    json["search"] = options.run.beam.width == 1 ? "greedy" : fmt::format("beam {}", options.run.beam.width);
+    json["search"] = options.run.caption.beam.width == 1 ? "greedy" : fmt::format("beam {}", options.run.caption.beam.width);
     json["seconds"] = seconds.count();
     json["scores"] = to_json(scores);
     json["captions_of_other_photos"] = to_json(chance);
@@ -117,8 +117,8 @@ Result<void> evaluate(const EvalCaptionsFlags& options) {
   }
   fmt::print("{} photos, {}, {:.1f} s\n", photos.size(),
              options.score_only            ? "captions from a file"
-             : options.run.beam.width == 1 ? "greedy"
-                                           : fmt::format("beam {}", options.run.beam.width),
+             : options.run.caption.beam.width == 1 ? "greedy"
+                                           : fmt::format("beam {}", options.run.caption.beam.width),
              seconds.count());
   fmt::print("{:<22}{:>8}{:>8}{:>8}{:>8}{:>9}{:>8}{:>10}\n", "", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L",
              "CIDEr", "distinct");
@@ -145,16 +145,20 @@ void add_eval_captions_command(CLI::App& eval, CommandAction& action) {
   captions->add_option("--images", options->image_folder, "the folder of the photos");
   captions->add_option("--features", options->features, "a .npy of features (bitmar features) instead of photos");
   captions->add_option("--list", options->list, "only the photos that this file names, one a line");
-  captions->add_option("--beam", options->run.beam.width, "hypotheses of the beam search; 1 is greedy")
+  captions->add_option("--beam", options->run.caption.beam.width, "hypotheses of the beam search; 1 is greedy")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  captions->add_option("--length-exponent", options->run.beam.length_exponent, "preference for longer captions")
+  captions->add_option("--length-exponent", options->run.caption.beam.length_exponent, "preference for longer captions")
+      ->capture_default_str();
+  captions->add_option("--image-weight", options->run.caption.image_weight,
+                      "weight of a hypothesis' likeness to the photo, beside its score; 0: none")
+      ->check(CLI::Range(0.0, 1000.0))
       ->capture_default_str();
   captions->add_option("--predictions", options->predictions, "write the captions here, in COCO's results form");
   captions->add_flag("--score-only", options->score_only, "score the captions of --predictions; needs no model");
   captions->add_flag("--json", options->json, "print the scores as JSON");
   for (const char* name : {"--references", "--format", "--images", "--features", "--list", "--beam",
-                           "--length-exponent", "--score-only"}) {
+                           "--length-exponent", "--image-weight", "--score-only"}) {
     data->excludes(captions->get_option(name));
   }
   captions->footer(

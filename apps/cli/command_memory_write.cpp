@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "memory_commands.h"
-#include "runtime/beam_search.h"
+#include "runtime/caption.h"
 
 namespace bitmar::cli {
 namespace {

@@ -16,7 +16,7 @@
 #include "eval/images/image_source.h"
 #include "eval/metrics/caption_metrics.h"
 #include "io/caption_readers.h"
-#include "runtime/beam_search.h"
+#include "runtime/caption.h"
 
 namespace bitmar {
 
@@ -32,7 +32,7 @@ struct ReferencedPhoto {
 
 struct CaptionRun {
   ImageSource images;
-  BeamOptions beam;
+  CaptionOptions caption;
   bool memory = true;       // false: the ablation
   std::size_t threads = 1;  // groups of photos at a time
 };

@@ -53,7 +53,7 @@ std::vector<double> mean_attention(const MemoryReading& reading) {
 
 }  // namespace
 
-Result<MemoryReading> read_caption(Session& session, const BeamOptions& options) {
+Result<MemoryReading> read_caption(Session& session, const CaptionOptions& options) {
   BITMAR_TRY(const Caption written, caption(session, options));
   const Tokenizer& tokenizer = session.engine().tokenizer();
   session.reset();

@@ -11,7 +11,7 @@
 
 #include "base/result.h"
 #include "eval/report/figure.h"
-#include "runtime/beam_search.h"
+#include "runtime/caption.h"
 #include "runtime/session.h"
 
 namespace bitmar::report {
@@ -28,7 +28,7 @@ struct MemoryReading {
 
 // Captions the session's image as `bitmar caption` does and reads the caption once more, word by word. Errors: those of
 // caption(); kUnsupported where the session reads no memory or the caption is empty.
-[[nodiscard]] Result<MemoryReading> read_caption(Session& session, const BeamOptions& options);
+[[nodiscard]] Result<MemoryReading> read_caption(Session& session, const CaptionOptions& options);
 
 // The slots that are read most, in the order of their numbers, at most `count`.
 [[nodiscard]] std::vector<std::size_t> most_read_slots(const MemoryReading& reading, std::size_t count);

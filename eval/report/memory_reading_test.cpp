@@ -27,9 +27,9 @@ TEST(MemoryReadingTest, WordsHaveTheMeanOfTheirTokens) {
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {
     const auto engine = testing::random_engine(testing::small_config(), seed);
     Session session = open_with_image(engine, MemoryMode::kReadOnly);
-    const auto written = caption(session, {.width = 2, .maximum_tokens = 30});
+    const auto written = caption(session, {.beam = {.width = 2, .maximum_tokens = 30}});
     ASSERT_TRUE(written);
-    const auto reading = read_caption(session, {.width = 2, .maximum_tokens = 30});
+    const auto reading = read_caption(session, {.beam = {.width = 2, .maximum_tokens = 30}});
     ASSERT_TRUE(reading) << reading.error().message;
     EXPECT_EQ(reading->caption, written->text);
 

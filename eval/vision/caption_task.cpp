@@ -9,7 +9,7 @@
 #include "eval/tasks/prediction_binding.h"
 #include "eval/tasks/task_files.h"
 #include "eval/vision/flickr.h"
-#include "runtime/beam_search.h"
+#include "runtime/caption.h"
 
 namespace bitmar {
 namespace {
@@ -51,7 +51,7 @@ Result<std::vector<std::string>> make_captions(const TaskContext& context, const
 Result<std::string> caption_without_image(const TaskContext& context) {
   BITMAR_TRY(Session session,
              Session::open(context.engine, {.memory = context.memory ? MemoryMode::kReadOnly : MemoryMode::kOff}));
-  BITMAR_TRY(const Caption blind, caption(session, CaptionRun().beam));
+  BITMAR_TRY(const Caption blind, caption(session));
   return blind.text;
 }
 

@@ -209,6 +209,7 @@ typedef struct bitmar_caption_options {
   size_t maximum_tokens;  // default: 48
   float length_exponent;  // default: 1; hypotheses compare by log-probability / length^exponent
   const char* prompt;     // how the caption begins; NULL: freely
+  float image_weight;     // default: 4; of the hypotheses' likeness to the image, beside their scores; 0: none
 } bitmar_caption_options;
 
 // Describes the session's image, in a new context. bitmar_memory_write() then stores image and caption.

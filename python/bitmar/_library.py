@@ -66,7 +66,7 @@ class SessionOptions(ctypes.Structure):
 
 class CaptionOptions(ctypes.Structure):
     _fields_ = [("struct_size", c_size_t), ("beam_width", c_size_t), ("maximum_tokens", c_size_t),
-                ("length_exponent", c_float), ("prompt", c_char_p)]
+                ("length_exponent", c_float), ("prompt", c_char_p), ("image_weight", c_float)]
 
 
 class GenerateOptions(ctypes.Structure):

@@ -138,11 +138,12 @@ class Session(Handle):
     # ---- Text ----
 
     def caption(self, *, prompt: str = "", beam_width: int | None = None, maximum_tokens: int | None = None,
-                length_exponent: float | None = None) -> Caption:
+                length_exponent: float | None = None, image_weight: float | None = None) -> Caption:
         """Describes the image, in a new context; `prompt` is how the caption begins."""
         options = defaults("caption", CaptionOptions())
         options.prompt = text_bytes(prompt)
-        _set(options, beam_width=beam_width, maximum_tokens=maximum_tokens, length_exponent=length_exponent)
+        _set(options, beam_width=beam_width, maximum_tokens=maximum_tokens, length_exponent=length_exponent,
+             image_weight=image_weight)
         with Handle("caption_free", lambda made: call("session_caption", self.handle, byref(options), made)) as made:
             return Caption(*_result("caption", made), ask("caption_log_probability", made.handle))
 

@@ -46,7 +46,7 @@ bitmar_status bitmar_session_caption(bitmar_session* session, const bitmar_capti
     BITMAR_TRY_VOID(require(session, "session"));
     BITMAR_TRY_VOID(require(caption, "caption"));
     BITMAR_TRY(const CaptionRequest request, convert(options));
-    BITMAR_TRY(Caption found, bitmar::caption(session->session, request.beam, request.prompt));
+    BITMAR_TRY(Caption found, bitmar::caption(session->session, request.options, request.prompt));
     *caption = new bitmar_caption{std::move(found)};
     return {};
   });

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "bitmar/bitmar.h"
-#include "runtime/beam_search.h"
+#include "runtime/caption.h"
 #include "runtime/engine.h"
 #include "runtime/generator.h"
 #include "runtime/memory.h"

@@ -31,8 +31,10 @@ bitmar_batch_options batch_defaults() {
 }
 
 bitmar_caption_options caption_defaults() {
-  const BeamOptions options;
-  return {sizeof(bitmar_caption_options), options.width, options.maximum_tokens, options.length_exponent, nullptr};
+  const CaptionOptions options;
+  const BeamOptions& beam = options.beam;
+  return {sizeof(bitmar_caption_options), beam.width, beam.maximum_tokens, beam.length_exponent, nullptr,
+          options.image_weight};
 }
 
 bitmar_generate_options generate_defaults() {
@@ -94,8 +96,8 @@ Result<SessionBatchOptions> convert(const bitmar_batch_options* given) {
 Result<CaptionRequest> convert(const bitmar_caption_options* given) {
   BITMAR_TRY(const bitmar_caption_options options,
              read_options(given, caption_defaults(), kSmallestCaptionOptions, "bitmar_caption_options"));
-  return CaptionRequest{{options.beam_width, options.length_exponent, options.maximum_tokens},
-                        text_or_empty(options.prompt)};
+  const BeamOptions beam{options.beam_width, options.length_exponent, options.maximum_tokens};
+  return CaptionRequest{{beam, options.image_weight}, text_or_empty(options.prompt)};
 }
 
 Result<GenerateOptions> convert(const bitmar_generate_options* given) {

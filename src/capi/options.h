@@ -5,7 +5,7 @@
 
 #include "base/result.h"
 #include "bitmar/bitmar.h"
-#include "runtime/beam_search.h"
+#include "runtime/caption.h"
 #include "runtime/engine.h"
 #include "runtime/generator.h"
 #include "runtime/session.h"
@@ -14,7 +14,7 @@
 namespace bitmar::capi {
 
 struct CaptionRequest {
-  BeamOptions beam;
+  CaptionOptions options;
   std::string prompt;
 };
 

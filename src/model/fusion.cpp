@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/ops.h"
+#include "model/mean_direction.h"
 #include "model/vision_pooling.h"
 
 namespace bitmar {
@@ -60,6 +61,9 @@ FusionContext::FusionContext(const BitmarModel& model, const std::vector<float>&
   quantize_heads(*model.kernels, {keys, tokens_ * heads, width / heads}, key_heads);
   quantize_heads(*model.kernels, {values, tokens_ * heads, width / heads}, value_heads);
   for (std::size_t token = 0; token < tokens_; ++token) rows_.put(token, key_heads, value_heads, token);
+  MeanDirection image(width);
+  image.add(MatrixView<const float>(attended, tokens_, width).slice(1, tokens_ - 1));
+  image_direction_ = image.unit();
 }
 
 }  // namespace bitmar

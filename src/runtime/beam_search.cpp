@@ -163,26 +163,9 @@ std::vector<std::vector<Hypothesis>> search(std::span<Session* const> sessions, 
   return found;
 }
 
-// What a caption's context begins with.
-std::vector<TokenId> caption_start(const Tokenizer& tokenizer, std::string_view prompt) {
-  std::vector<TokenId> tokens{tokenizer.end_of_text()};
-  tokenizer.encode_append(prompt, tokens);
-  return tokens;
-}
-
-std::string trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return std::string(text.substr(first, text.find_last_not_of(kSpace) - first + 1));
-}
-
-Caption to_caption(const Tokenizer& tokenizer, Hypothesis best) {
-  StreamingDecoder decoder(tokenizer);
-  std::string text;
-  for (const TokenId id : best.ids) text += decoder.push(id);
-  text += decoder.finish();
-  return {trim(text), std::move(best.ids), best.log_probability};
+Result<void> check_context(const Session& session) {
+  if (session.position() > 0) return {};
+  return fail(ErrorCode::kInvalidArgument, "beam search continues a context: read at least <|endoftext|> first");
 }
 
 }  // namespace
@@ -200,49 +183,17 @@ Result<void> BeamOptions::validate() const {
 
 Result<std::vector<Hypothesis>> beam_search(Session& session, const BeamOptions& options) {
   BITMAR_TRY_VOID(options.validate());
-  if (session.position() == 0) {
-    return fail(ErrorCode::kInvalidArgument, "beam search continues a context: read at least <|endoftext|> first");
-  }
+  BITMAR_TRY_VOID(check_context(session));
   Branches branches(session, branch_count(session.engine(), options), options.maximum_tokens);
   return std::move(search(std::vector{&session}, options, branches).front());
 }
 
-Result<Caption> caption(Session& session, const BeamOptions& options, std::string_view prompt) {
-  const Tokenizer& tokenizer = session.engine().tokenizer();
+Result<std::vector<std::vector<Hypothesis>>> beam_search(SessionBatch& batch, std::span<Session* const> sessions,
+                                                         const BeamOptions& options) {
   BITMAR_TRY_VOID(options.validate());
-  session.reset();
-  BITMAR_TRY_VOID(session.prefill(caption_start(tokenizer, prompt)));
-  BITMAR_TRY(std::vector<Hypothesis> hypotheses, beam_search(session, options));
-  Caption result = to_caption(tokenizer, std::move(hypotheses.front()));
-  if (!result.ids.empty()) {
-    BITMAR_TRY_VOID(session.prefill(result.ids));
-  }
-  return result;
-}
-
-Result<std::vector<Caption>> caption(SessionBatch& batch, std::span<Session* const> sessions,
-                                     const BeamOptions& options, std::string_view prompt) {
-  const Engine& engine = batch.engine();
-  BITMAR_TRY_VOID(options.validate());
-  const std::vector<TokenId> start = caption_start(engine.tokenizer(), prompt);
-  std::vector<SessionBatch::Request> requests;
-  for (Session* session : sessions) requests.push_back({session, start});
-  BITMAR_TRY_VOID(batch.check(requests));
-  for (Session* session : sessions) session->reset();
-  BITMAR_TRY_VOID(batch.prefill(requests));
-  Branches branches(batch, sessions, branch_count(engine, options), options.maximum_tokens);
-  std::vector<Caption> captions;
-  requests.clear();
-  for (std::vector<Hypothesis>& found : search(sessions, options, branches)) {
-    captions.push_back(to_caption(engine.tokenizer(), std::move(found.front())));
-  }
-  for (std::size_t i = 0; i < sessions.size(); ++i) {
-    if (!captions[i].ids.empty()) requests.push_back({sessions[i], captions[i].ids});
-  }
-  if (!requests.empty()) {
-    BITMAR_TRY_VOID(batch.prefill(requests));
-  }
-  return captions;
+  for (const Session* session : sessions) BITMAR_TRY_VOID(check_context(*session));
+  Branches branches(batch, sessions, branch_count(batch.engine(), options), options.maximum_tokens);
+  return search(sessions, options, branches);
 }
 
 }  // namespace bitmar

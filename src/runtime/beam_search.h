@@ -1,12 +1,11 @@
-// Beam search: the most probable continuations, for captions.
+// Beam search: the most probable continuations of a context.
 //
-//   BITMAR_TRY_VOID(session.set_image(photo));
-//   BITMAR_TRY(const Caption result, caption(session, {.width = 4}));
+//   BITMAR_TRY_VOID(session.read(prompt_ids));
+//   BITMAR_TRY(const std::vector<Hypothesis> found, beam_search(session, {.width = 4}));
 #pragma once
 
 #include <cstddef>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -34,18 +33,9 @@ struct Hypothesis {
 // hypotheses have ended. The session's context stays as it is.
 Result<std::vector<Hypothesis>> beam_search(Session& session, const BeamOptions& options);
 
-struct Caption {
-  std::string text;
-  std::vector<TokenId> ids;
-  double log_probability = 0;
-};
-
-// The caption of the session's image: opens a new context with <|endoftext|> and `prompt`, searches, and then reads the
-// winner, so that write_episode() stores image and caption together. The text is without the prompt, and without white
-// space around it.
-Result<Caption> caption(Session& session, const BeamOptions& options = {}, std::string_view prompt = {});
-// The same for several sessions together, bit for bit: in their order. Errors are the batch's; no session has advanced.
-Result<std::vector<Caption>> caption(SessionBatch& batch, std::span<Session* const> sessions,
-                                     const BeamOptions& options = {}, std::string_view prompt = {});
+// The same for several sessions of one engine together, bit for bit: [session, rank]. Errors: those of the first that has
+// one.
+Result<std::vector<std::vector<Hypothesis>>> beam_search(SessionBatch& batch, std::span<Session* const> sessions,
+                                                         const BeamOptions& options);
 
 }  // namespace bitmar

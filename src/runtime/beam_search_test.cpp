@@ -160,23 +160,6 @@ TEST(BeamSearch, ThreadsDoNotChangeIt) {
   EXPECT_EQ(ids[0], ids[1]);
 }
 
-TEST(Caption, IsTheBestHypothesisReadByTheSession) {
-  const auto engine = random_engine(small_config(), 4);
-  Session session = open(engine);
-  const BeamOptions options{.width = 3, .maximum_tokens = 10};
-  const auto prompt = engine->tokenizer().encode("dog");
-  Session other = open(engine);
-  ASSERT_TRUE(other.prefill(prompt));
-  const Hypothesis best = beam_search(other, options).value().front();
-  const Caption result = caption(session, options, "dog").value();
-  EXPECT_EQ(result.ids, best.ids);
-  EXPECT_EQ(result.log_probability, best.log_probability);
-  ASSERT_TRUE(other.prefill(best.ids));
-  EXPECT_EQ(session.position(), 1 + prompt.size() + best.ids.size());
-  EXPECT_THAT(session.logits(), ElementsAreArray(other.logits()));
-  EXPECT_EQ(caption(session, options, "dog").value().text, result.text);  // in a new context each time
-}
-
 TEST(BeamSearch, RefusesWhatCannotBe) {
   const auto engine = random_engine(small_config(), 4);
   Session session = Session::open(engine).value();
@@ -184,7 +167,7 @@ TEST(BeamSearch, RefusesWhatCannotBe) {
   ASSERT_TRUE(session.step(1));
   EXPECT_THAT(beam_search(session, {.width = 0}).error().message, HasSubstr("beam width is 0"));
   EXPECT_THAT(beam_search(session, {.length_exponent = -1.0f}).error().message, HasSubstr("length exponent is -1"));
-  EXPECT_THAT(caption(session, {.maximum_tokens = 0}).error().message, HasSubstr("maximum tokens is 0"));
+  EXPECT_THAT(beam_search(session, {.maximum_tokens = 0}).error().message, HasSubstr("maximum tokens is 0"));
   EXPECT_EQ(session.position(), 1u);
 }
 

@@ -13,8 +13,8 @@ constexpr std::size_t kUsefulRows = 4;
 
 }  // namespace
 
-std::size_t CaptionBatch::useful_size(const BeamOptions& options) {
-  return std::max<std::size_t>(kUsefulRows / std::max<std::size_t>(options.width, 1), 1);
+std::size_t CaptionBatch::useful_size(const CaptionOptions& options) {
+  return std::max<std::size_t>(kUsefulRows / std::max<std::size_t>(options.beam.width, 1), 1);
 }
 
 Result<CaptionBatch> CaptionBatch::open(std::vector<Session> sessions) {
@@ -39,7 +39,7 @@ Result<void> CaptionBatch::add_features(MatrixView<const float> features) {
   return {};
 }
 
-Result<std::vector<Caption>> CaptionBatch::run(const BeamOptions& options, std::string_view prompt) {
+Result<std::vector<Caption>> CaptionBatch::run(const CaptionOptions& options, std::string_view prompt) {
   const auto used = std::span(sessions_).first(std::exchange(size_, 0));
   std::vector<Caption> captions;
   if (used.size() == 1) {

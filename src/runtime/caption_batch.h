@@ -2,7 +2,7 @@
 //
 //   BITMAR_TRY(CaptionBatch batch, CaptionBatch::open(std::move(sessions)));
 //   BITMAR_TRY_VOID(batch.add(photo));                                          // until it is full
-//   BITMAR_TRY(const std::vector<Caption> captions, batch.run({.width = 4}));   // and empty again
+//   BITMAR_TRY(const std::vector<Caption> captions, batch.run());               // and empty again
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@
 #include "base/matrix_view.h"
 #include "base/result.h"
 #include "image/image.h"
-#include "runtime/beam_search.h"
+#include "runtime/caption.h"
 #include "runtime/session.h"
 #include "runtime/session_batch.h"
 
@@ -23,7 +23,7 @@ namespace bitmar {
 class CaptionBatch {
  public:
   // How many photos at a time save time: one where the beam alone makes enough rows.
-  [[nodiscard]] static std::size_t useful_size(const BeamOptions& options);
+  [[nodiscard]] static std::size_t useful_size(const CaptionOptions& options);
 
   // One session a photo, at least one, all of one engine. As many threads run as the first one has.
   static Result<CaptionBatch> open(std::vector<Session> sessions);
@@ -36,7 +36,7 @@ class CaptionBatch {
   Result<void> add(const Image& photo);
   Result<void> add_features(MatrixView<const float> features);
   // The captions of all that was added, in order; caption() says how.
-  Result<std::vector<Caption>> run(const BeamOptions& options, std::string_view prompt = {});
+  Result<std::vector<Caption>> run(const CaptionOptions& options = {}, std::string_view prompt = {});
 
  private:
   CaptionBatch(std::vector<Session> sessions, std::optional<SessionBatch> batch)

@@ -41,7 +41,7 @@ TEST(CaptionBatch, CaptionsAreThoseOfPhotosAlone) {
     const auto engine = random_engine(config, seed);
     for (const std::size_t width : {1u, 3u, 4u}) {
       // The greedy captions end at different lengths, or never.
-      const BeamOptions options{.width = width, .length_exponent = 0.5f, .maximum_tokens = 20};
+      const CaptionOptions options{{.width = width, .length_exponent = 0.5f, .maximum_tokens = 20}};
       CaptionBatch batch = open(engine, 5, seed);
       Session alone = Session::open(engine, {.memory = MemoryMode::kReadOnly}).value();
       for (const std::size_t photos : {5u, 2u, 1u, 5u}) {
@@ -85,7 +85,7 @@ TEST(CaptionBatch, SessionsHaveReadTheirCaptions) {
   SessionBatch batch = SessionBatch::open(engine, {.maximum_sessions = 3}).value();
   std::vector<Session*> sessions;
   for (Session& session : together) sessions.push_back(&session);
-  const BeamOptions options{.width = 2, .maximum_tokens = 9};
+  const CaptionOptions options{.beam = {.width = 2, .maximum_tokens = 9}};
   ASSERT_TRUE(caption(batch, sessions, options, "a"));
   for (std::size_t i = 0; i < 3; ++i) {
     ASSERT_TRUE(caption(alone[i], options, "a"));
@@ -124,16 +124,16 @@ TEST(CaptionBatch, LeavesOutWhatItRefuses) {
   EXPECT_EQ(batch.size(), 0u);
   EXPECT_TRUE(batch.run({}).value().empty());
   ASSERT_TRUE(batch.add_features({features, 4, 6}));
-  EXPECT_THAT(batch.run({.width = 0}).error().message, HasSubstr("beam width is 0"));
+  EXPECT_THAT(batch.run({.beam = {.width = 0}}).error().message, HasSubstr("beam width is 0"));
   ASSERT_TRUE(batch.add_features({features, 4, 6}));
   EXPECT_EQ(batch.run({}).value().size(), 1u);
 }
 
 TEST(CaptionBatch, WideBeamsGoAlone) {
-  EXPECT_EQ(CaptionBatch::useful_size({.width = 1}), 4u);
-  EXPECT_EQ(CaptionBatch::useful_size({.width = 2}), 2u);
-  EXPECT_EQ(CaptionBatch::useful_size({.width = 4}), 1u);
-  EXPECT_EQ(CaptionBatch::useful_size({.width = 64}), 1u);
+  EXPECT_EQ(CaptionBatch::useful_size({.beam = {.width = 1}}), 4u);
+  EXPECT_EQ(CaptionBatch::useful_size({.beam = {.width = 2}}), 2u);
+  EXPECT_EQ(CaptionBatch::useful_size({.beam = {.width = 4}}), 1u);
+  EXPECT_EQ(CaptionBatch::useful_size({.beam = {.width = 64}}), 1u);
 }
 
 }  // namespace

@@ -1,44 +1,31 @@
 #include "runtime/contrastive_encoder.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "model/fusion.h"
+#include "model/mean_direction.h"
 
 namespace bitmar {
 namespace {
 
 constexpr std::size_t kBatchTokens = 64;
 
-// The mean of sums over `count` rows, divided by its L2 norm; zeros stay zeros.
-std::vector<float> unit_mean(std::span<const double> sums) {
-  double squares = 0;
-  for (const double sum : sums) squares += sum * sum;
-  const double norm = std::sqrt(squares);
-  std::vector<float> unit(sums.size());
-  if (norm > 0) std::ranges::transform(sums, unit.begin(), [&](double sum) { return static_cast<float>(sum / norm); });
-  return unit;
-}
-
-void add_rows(MatrixView<const float> rows, std::span<double> sums) {
-  for (std::size_t row = 0; row < rows.rows; ++row) {
-    const auto values = rows.row(row);
-    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += double{values[i]};
-  }
-}
-
 }  // namespace
 
-ContrastiveEncoder::ContrastiveEncoder(std::shared_ptr<const Engine> engine)
+ContrastiveEncoder::ContrastiveEncoder(std::shared_ptr<const Engine> engine, std::size_t maximum_tokens)
     : engine_(std::move(engine)),
+      maximum_tokens_(maximum_tokens),
       no_image_(engine_->model(), MatrixView<const float>({}, 0, engine_->config().vision_width), nullptr) {
+  // With <|endoftext|>.
+  const std::size_t longest = maximum_tokens == kAnyLength ? kAnyLength : maximum_tokens + 1;
+  const std::size_t rows = std::min(kBatchTokens, longest);
   sequence_ = std::make_unique<SequenceState>(engine_->config(), engine_->kernels(),
-                                              CacheShape(engine_->config(), kBatchTokens));
-  workspace_ = std::make_unique<Workspace>(engine_->config(), kBatchTokens, 1);
+                                              CacheShape(engine_->config(), rows).limited_to(longest));
+  workspace_ = std::make_unique<Workspace>(engine_->config(), rows, 1);
 }
 
-Result<ContrastiveEncoder> ContrastiveEncoder::open(std::shared_ptr<const Engine> engine) {
-  return ContrastiveEncoder(std::move(engine));
+Result<ContrastiveEncoder> ContrastiveEncoder::open(std::shared_ptr<const Engine> engine, std::size_t maximum_tokens) {
+  return ContrastiveEncoder(std::move(engine), maximum_tokens);
 }
 
 Result<std::vector<float>> ContrastiveEncoder::text(std::span<const TokenId> tokens) {
@@ -47,20 +34,23 @@ Result<std::vector<float>> ContrastiveEncoder::text(std::span<const TokenId> tok
   if (outside != tokens.end()) {
     return fail(ErrorCode::kOutOfRange, "token {} is outside the vocabulary of {}", *outside, vocabulary);
   }
+  if (tokens.size() > maximum_tokens_) {
+    return fail(ErrorCode::kOutOfRange, "a text of {} tokens; expected at most {}", tokens.size(), maximum_tokens_);
+  }
   sequence_->clear();
   const std::size_t width = engine_->config().width;
-  std::vector<double> sums(width);
+  MeanDirection mean(width);
   const auto row_of = [&](TokenId token) { return TokenRow{token, sequence_.get(), &no_image_, nullptr}; };
   rows_.assign(1, row_of(engine_->tokenizer().end_of_text()));
   for (std::size_t next = 0;;) {
-    while (next < tokens.size() && rows_.size() < kBatchTokens) rows_.push_back(row_of(tokens[next++]));
+    while (next < tokens.size() && rows_.size() < workspace_->rows()) rows_.push_back(row_of(tokens[next++]));
     encode_text(engine_->model(), rows_, *workspace_, nullptr);
     const auto states = Workspace::view(workspace_->normed, rows_.size(), width);
-    add_rows({states.values, states.rows, states.columns}, sums);
+    mean.add({states.values, states.rows, states.columns});
     rows_.clear();
     if (next == tokens.size()) break;
   }
-  return unit_mean(sums);
+  return mean.unit();
 }
 
 Result<std::vector<float>> ContrastiveEncoder::image(MatrixView<const float> features) const {
@@ -70,9 +60,9 @@ Result<std::vector<float>> ContrastiveEncoder::image(MatrixView<const float> fea
   }
   const std::vector<float> vision = compress_vision(engine_->model(), features, nullptr);
   const std::size_t width = engine_->config().width;
-  std::vector<double> sums(width);
-  add_rows({vision, vision.size() / width, width}, sums);
-  return unit_mean(sums);
+  MeanDirection mean(width);
+  mean.add({vision, vision.size() / width, width});
+  return mean.unit();
 }
 
 }  // namespace bitmar

@@ -23,18 +23,21 @@ namespace bitmar {
 // For one thread at a time; the engine is shared.
 class ContrastiveEncoder {
  public:
-  static Result<ContrastiveEncoder> open(std::shared_ptr<const Engine> engine);
+  // For texts of at most `maximum_tokens`: the fewer, the less memory it takes.
+  static Result<ContrastiveEncoder> open(std::shared_ptr<const Engine> engine, std::size_t maximum_tokens = kAnyLength);
+  static constexpr std::size_t kAnyLength = static_cast<std::size_t>(-1);
 
-  // Unit vector [d] of a text of any length, which <|endoftext|> precedes as in training; an empty text is that alone.
-  // Z sees no image and no memory. kOutOfRange: a token outside the vocabulary.
+  // Unit vector [d] of a text, which <|endoftext|> precedes as in training; an empty text is that alone. Z sees no image
+  // and no memory. kOutOfRange: a token outside the vocabulary, or too many of them.
   Result<std::vector<float>> text(std::span<const TokenId> tokens);
   // Unit vector [d] of patch features [N, vision_width]. kInvalidArgument where they are none or of another width.
   [[nodiscard]] Result<std::vector<float>> image(MatrixView<const float> features) const;
 
  private:
-  explicit ContrastiveEncoder(std::shared_ptr<const Engine> engine);
+  ContrastiveEncoder(std::shared_ptr<const Engine> engine, std::size_t maximum_tokens);
 
   std::shared_ptr<const Engine> engine_;
+  std::size_t maximum_tokens_;
   std::unique_ptr<SequenceState> sequence_;
   std::unique_ptr<Workspace> workspace_;
   FusionContext no_image_;

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "model/fusion.h"
+#include "runtime/session.h"
 #include "tests/support/random_model.h"
 #include "tests/support/reference_model.h"
 
@@ -97,6 +98,19 @@ TEST_F(Contrastive, ImageIsTheMeanOfItsCompressedFeatures) {
   ASSERT_TRUE(image) << image.error().message;
   EXPECT_NEAR(cosine(*image, sums), 1.0, 1e-6);
   EXPECT_NEAR(std::inner_product(image->begin(), image->end(), image->begin(), 0.0), 1.0, 1e-6);
+  Session session = *Session::open(engine_);
+  EXPECT_THAT(session.image_direction(), ::testing::Each(0.0f));
+  ASSERT_TRUE(session.set_features(view));
+  EXPECT_THAT(session.image_direction(), ::testing::ElementsAreArray(*image));
+}
+
+TEST_F(Contrastive, ALimitSavesMemoryAndChangesNothing) {
+  ContrastiveEncoder limited = *ContrastiveEncoder::open(engine_, 5);
+  const auto tokens = random_tokens(small_config(), 6, 2);
+  for (const std::size_t count : {5u, 0u, 3u}) {
+    EXPECT_EQ(*limited.text(std::span(tokens).first(count)), *encoder_.text(std::span(tokens).first(count)));
+  }
+  EXPECT_THAT(limited.text(tokens).error().message, HasSubstr("6 tokens; expected at most 5"));
 }
 
 TEST_F(Contrastive, WrongInputIsRefused) {

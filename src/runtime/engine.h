@@ -5,7 +5,7 @@
 //   BITMAR_TRY(const std::shared_ptr<const Engine> engine, Engine::open("bitmar-14m.gguf"));
 //   BITMAR_TRY(Session session, Session::open(engine));
 //   BITMAR_TRY_VOID(session.set_image(photo));
-//   BITMAR_TRY(const Caption result, caption(session));              // runtime/beam_search.h
+//   BITMAR_TRY(const Caption result, caption(session));              // runtime/caption.h
 #pragma once
 
 #include <cstddef>

@@ -64,6 +64,8 @@ class Session {
   Result<void> set_features(MatrixView<const float> features);
   void clear_image();
   [[nodiscard]] bool has_image() const { return context_->tokens() > 1; }
+  // The image in the space of ContrastiveEncoder, a unit vector [d]; zeros without an image.
+  [[nodiscard]] std::span<const float> image_direction() const { return context_->image_direction(); }
   // The tower alone: what set_image would give to set_features. kUnsupported: the engine has no tower.
   [[nodiscard]] Result<ImageFeatures> encode_image(const Image& photo);
 

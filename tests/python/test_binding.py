@@ -49,10 +49,12 @@ def test_generates_what_the_tool_generates(bitmar, engine, program, model_path: 
 
 def test_captions_as_the_tool_captions(session, program, model_path: Path) -> None:
     tool = json.loads(output_of([program("bitmar"), "caption", "-m", model_path, "--beam", "3", "-n", "20", "-p", "A",
-                                 "--length-exponent", "0.5", "--json", PHOTO]))
+                                 "--length-exponent", "0.5", "--image-weight", "30", "--json", PHOTO]))
     session.set_image(PHOTO)
-    caption = session.caption(prompt="A", beam_width=3, maximum_tokens=20, length_exponent=0.5)
+    options = {"prompt": "A", "beam_width": 3, "maximum_tokens": 20, "length_exponent": 0.5}
+    caption = session.caption(**options, image_weight=30)
     assert (caption.text, caption.log_probability) == (tool["caption"], tool["log_probability"])
+    assert session.caption(**options, image_weight=0).log_probability >= caption.log_probability
 
 
 def test_a_caption_scores_its_own_log_probability(engine, session) -> None:
