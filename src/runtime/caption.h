@@ -21,7 +21,7 @@
 namespace bitmar {
 
 struct CaptionOptions {
-  BeamOptions beam;
+  BeamOptions beam = {};
   float image_weight = 4.0f;  // chosen on training photos (docs/experiments.md); 0: by likelihood alone
   // kOutOfRange names the option.
   [[nodiscard]] Result<void> validate() const;

@@ -100,7 +100,7 @@ TEST(Caption, RefusesWhatCannotBe) {
   Session session = open(engine);
   EXPECT_THAT(caption(session, {.beam = {.maximum_tokens = 0}}).error().message, HasSubstr("maximum tokens is 0"));
   for (const float weight : {-1.0f, 1001.0f, std::numeric_limits<float>::quiet_NaN()}) {
-    EXPECT_THAT(caption(session, {.beam = {}, .image_weight = weight}).error().message, HasSubstr("image weight is"));
+    EXPECT_THAT(caption(session, {.image_weight = weight}).error().message, HasSubstr("image weight is"));
   }
   EXPECT_EQ(session.position(), 1u);
 }
