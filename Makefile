@@ -17,14 +17,14 @@ train: setup-train setup-python        ## the trainer, at build-train/bitmar-tra
 	cmake --preset trainer >/dev/null
 	cmake --build --preset trainer -j $(JOBS)
 
-# The model file and the last of RUNS, its training's stages in order, must be of the same weights.
+# Of a model with memory and vision tower; MODEL is what the last of RUNS, its training's stages in order, was exported to.
 DATA ?= data
 MODEL ?= models/bitmar-14m.gguf
 RESULTS ?= results
 results: results-runs build train ## every table and figure of a trained model (docs/evaluation.md): make results RUNS="runs/a runs/b"
-	build-train/bitmar-train finetune --checkpoint $(lastword $(RUNS)) --data $(DATA) -o $(RESULTS)/finetune
 	build-train/bitmar-train finetune --checkpoint $(lastword $(RUNS)) --data $(DATA) -o $(RESULTS)/finetune-memory-off --no-memory
-	build/bitmar reproduce -m $(MODEL) --data $(DATA) -t $(JOBS) --commit $(shell git rev-parse --short HEAD) -o $(RESULTS) \
+	build-train/bitmar-train finetune --checkpoint $(lastword $(RUNS)) --data $(DATA) -o $(RESULTS)/finetune
+	build/bitmar reproduce -m $(MODEL) --data $(DATA) -t $(JOBS) --commit "$(shell git rev-parse --short HEAD)" -o $(RESULTS) \
 	  --fine-tuned $(RESULTS)/finetune $(RESULTS)/finetune-memory-off --runs $(RUNS) --image $(firstword $(EXAMPLES))
 
 results-runs:

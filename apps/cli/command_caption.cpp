@@ -124,8 +124,9 @@ void add_caption_command(CLI::App& app, CommandAction& action) {
       ->capture_default_str();
   command->add_option("--length-exponent", options->caption.beam.length_exponent, "preference for longer captions")
       ->capture_default_str();
-  command->add_option("--image-weight", options->caption.image_weight,
-                      "weight of a hypothesis' likeness to the photo, beside its score; 0: none")
+  command
+      ->add_option("--image-weight", options->caption.image_weight,
+                   "of the hypotheses, take the one with the largest score + this * cosine(text, photo)")
       ->check(CLI::Range(0.0, 1000.0))
       ->capture_default_str();
   command->add_option("-n,--predict", options->caption.beam.maximum_tokens, "tokens at most")->capture_default_str();

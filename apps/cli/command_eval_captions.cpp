@@ -41,6 +41,13 @@ nlohmann::ordered_json to_json(const CaptionScores& scores) {
   return json;
 }
 
+std::string search_of(const EvalCaptionsFlags& options) {
+  const auto& [beam, image_weight] = options.run.caption;
+  if (options.score_only) return "captions from a file";
+  if (beam.width == 1) return "greedy";
+  return fmt::format("beam {}, image weight {}", beam.width, image_weight);
+}
+
 void print_row(std::string_view name, const CaptionScores& scores) {
   fmt::print("{:<22}", name);
   for (const double bleu : scores.bleu) fmt::print("{:>8.4f}", bleu);
@@ -108,18 +115,14 @@ Result<void> evaluate(const EvalCaptionsFlags& options) {
   if (options.json) {
     nlohmann::ordered_json json;
     json["photos"] = photos.size();
-    json["search"] = options.run.caption.beam.width == 1 ? "greedy" : fmt::format("beam {}", options.run.caption.beam.width);
+    json["search"] = search_of(options);
     json["seconds"] = seconds.count();
     json["scores"] = to_json(scores);
     json["captions_of_other_photos"] = to_json(chance);
     fmt::print("{}\n", json.dump(2));
     return {};
   }
-  fmt::print("{} photos, {}, {:.1f} s\n", photos.size(),
-             options.score_only            ? "captions from a file"
-             : options.run.caption.beam.width == 1 ? "greedy"
-                                           : fmt::format("beam {}", options.run.caption.beam.width),
-             seconds.count());
+  fmt::print("{} photos, {}, {:.1f} s\n", photos.size(), search_of(options), seconds.count());
   fmt::print("{:<22}{:>8}{:>8}{:>8}{:>8}{:>9}{:>8}{:>10}\n", "", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L",
              "CIDEr", "distinct");
   print_row("captions", scores);
@@ -134,9 +137,9 @@ void add_eval_captions_command(CLI::App& eval, CommandAction& action) {
   CLI::App* captions = eval.add_subcommand("captions", "BLEU, ROUGE-L and CIDEr of captions");
   add_model_options(*captions, options->model);
   add_no_memory_option(*captions, options->model);
-  CLI::Option* data = captions->add_option(
-      "--data", options->data,
-      "the folder with flickr8k/dev.txt, captions.tsv and images; --predictions is then a folder");
+  CLI::Option* data =
+      captions->add_option("--data", options->data,
+                           "the folder with flickr8k/dev.txt, captions.tsv and images; --predictions is then a folder");
   captions->add_option("--references", options->references, "the reference captions");
   captions
       ->add_option("--format", options->format,
@@ -150,8 +153,9 @@ void add_eval_captions_command(CLI::App& eval, CommandAction& action) {
       ->capture_default_str();
   captions->add_option("--length-exponent", options->run.caption.beam.length_exponent, "preference for longer captions")
       ->capture_default_str();
-  captions->add_option("--image-weight", options->run.caption.image_weight,
-                      "weight of a hypothesis' likeness to the photo, beside its score; 0: none")
+  captions
+      ->add_option("--image-weight", options->run.caption.image_weight,
+                   "of the hypotheses, take the one with the largest score + this * cosine(text, photo)")
       ->check(CLI::Range(0.0, 1000.0))
       ->capture_default_str();
   captions->add_option("--predictions", options->predictions, "write the captions here, in COCO's results form");

@@ -21,6 +21,8 @@
 #include "eval/tasks/task_files.h"
 #include "eval_tasks.h"
 #include "io/atomic_file.h"
+#include "io/gguf.h"
+#include "model/schema/config_gguf.h"
 #include "model_options.h"
 #include "task_run.h"
 #include "training_report.h"
@@ -93,6 +95,13 @@ std::vector<SpeedRow> speed_rows(const ThreadReport& run) {
   return rows;
 }
 
+// By the file's head alone: an engine would be part of what is measured.
+Result<bool> has_memory(const std::string& model) {
+  BITMAR_TRY(const GgufFile file, GgufFile::open(model));
+  BITMAR_TRY(const ModelConfig config, read_config(file));
+  return config.memory;
+}
+
 // Both ways in the same rounds, so that what disturbs one disturbs the other.
 Result<std::vector<SpeedRow>> measure_speed(const ReproduceFlags& options, const std::string& model) {
   BenchmarkOptions benchmark;
@@ -100,19 +109,19 @@ Result<std::vector<SpeedRow>> measure_speed(const ReproduceFlags& options, const
   benchmark.engine.tower_path = options.model.tower;
   benchmark.threads = {1};
   if (options.context.threads > 1) benchmark.threads.push_back(options.context.threads);
-  const bool has_memory = options.context.engine->memory() != nullptr;
-  benchmark.without_memory = has_memory;
+  BITMAR_TRY(const bool memory, has_memory(model));
+  benchmark.without_memory = memory;
   // Peaks first, while this process has touched little that a fork would inherit.
   BITMAR_TRY(const std::vector<double> peaks, measure_peaks(benchmark, MemoryMode::kReadOnly));
   std::vector<double> peaks_without;
-  if (has_memory) {
+  if (memory) {
     BITMAR_TRY(peaks_without, measure_peaks(benchmark, MemoryMode::kOff));
   }
   BITMAR_TRY(const BenchmarkReport report, benchmark_model(benchmark));
   std::vector<SpeedRow> rows;
   for (std::size_t i = 0; i < report.runs.size(); ++i) {
     std::vector<SpeedRow> run = speed_rows(report.runs[i]);
-    if (has_memory) {
+    if (memory) {
       const std::vector<SpeedRow> without = speed_rows(report.runs_without_memory[i]);
       for (std::size_t row = 0; row < run.size(); ++row) run[row].memory_off = without[row].memory_on;
     }
@@ -121,9 +130,9 @@ Result<std::vector<SpeedRow>> measure_speed(const ReproduceFlags& options, const
   for (std::size_t i = 0; i < report.memory.size(); ++i) {
     SpeedRow& row = rows.emplace_back(
         SpeedRow{fmt::format("peak memory after {}", report.memory[i].after), "MB", megabytes(peaks[i]), {}});
-    if (has_memory) row.memory_off = megabytes(peaks_without[i]);
+    if (memory) row.memory_off = megabytes(peaks_without[i]);
   }
-  if (has_memory) {
+  if (memory) {
     benchmark.repetitions = kWindowRounds;
     BITMAR_TRY(const WindowComparison windows, compare_windows(benchmark, kShortWindow, kLongInput));
     add_window_rows(windows, rows);
@@ -158,15 +167,28 @@ Result<void> add_figures(const ReproduceFlags& options, EvaluationRun& run) {
     photo.emplace(options.image, std::move(session));
   }
   run.training_report = "training.html";
-  BITMAR_TRY(const WrittenReport written, write_training_report(options.runs, options.output + "/" + run.training_report,
-                                                                photo ? &*photo : nullptr));
+  BITMAR_TRY(
+      const WrittenReport written,
+      write_training_report(options.runs, options.output + "/" + run.training_report, photo ? &*photo : nullptr));
   for (const auto& [file, title] : written.figures) {
     run.figures.push_back({std::filesystem::path(file).lexically_relative(options.output).generic_string(), title});
   }
   return {};
 }
 
+// What would otherwise be missed after minutes.
+Result<void> check_paths(const ReproduceFlags& options) {
+  std::vector<std::string> paths = options.runs;
+  if (!options.image.empty()) paths.push_back(options.image);
+  for (const std::string& path : paths) {
+    std::error_code status;
+    if (!std::filesystem::exists(path, status)) return fail(ErrorCode::kNotFound, "reproduce: there is no {}", path);
+  }
+  return {};
+}
+
 Result<void> reproduce(ReproduceFlags options) {
+  BITMAR_TRY_VOID(check_paths(options));
   EvaluationRun run;
   if (!options.fine_tuned.empty()) {
     BITMAR_TRY(run.fine_tuned, read_fine_tuned(options.fine_tuned));
@@ -218,12 +240,14 @@ void add_reproduce_command(CLI::App& app, CommandAction& action) {
   command->add_option("--limit", context.limit, "only so many items of each part")->check(CLI::PositiveNumber);
   command->add_option("--seed", context.seed, "of intervals and shuffles")->capture_default_str();
   command->add_option("--commit", options->commit, "the source's commit, for the page");
-  command->add_option("--fine-tuned", options->fine_tuned,
-                      "what bitmar-train finetune wrote, to be among the results; a folder with memory, one without")
+  command
+      ->add_option("--fine-tuned", options->fine_tuned,
+                   "what bitmar-train finetune wrote, to be among the results; a folder with memory, one without")
       ->expected(1, 2);
   CLI::Option* runs = command->add_option(
       "--runs", options->runs, "the training's folders, its stages in order: their figures go to training.html");
-  command->add_option("--image", options->image, "a photo, for the figure of what is read from the memory")->needs(runs);
+  command->add_option("--image", options->image, "a photo, for the figure of what is read from the memory")
+      ->needs(runs);
   command->add_flag("!--no-speed", options->speed, "leave out speed and memory use");
   command->footer(
       "Every task runs with the episodic memory on and off. An interrupted run goes on where it stopped.\n"

@@ -45,7 +45,8 @@ Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engi
                                                 const std::function<void(std::uint64_t)>& progress) {
   const std::size_t threads = std::clamp<std::size_t>(run.threads, 1, std::max<std::size_t>(photos.size(), 1));
   // Few photos go round all threads before they share products.
-  const std::size_t together = std::clamp<std::size_t>(photos.size() / threads, 1, CaptionBatch::useful_size(run.caption));
+  const std::size_t together =
+      std::clamp<std::size_t>(photos.size() / threads, 1, CaptionBatch::useful_size(run.caption));
   const std::size_t groups = (photos.size() + together - 1) / together;
   SessionOptions session_options;
   session_options.memory = run.memory ? MemoryMode::kReadOnly : MemoryMode::kOff;

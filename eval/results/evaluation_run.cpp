@@ -61,7 +61,7 @@ nlohmann::ordered_json to_json(const EvaluationRun& run, std::uint64_t seed) {
   add_tasks(json, run.tasks, run.ablation, seed);
   json["fine_tuned"] = nullptr;
   if (const auto& scores = run.fine_tuned) {
-    json["fine_tuned"] = {{"checkpoint", scores->checkpoint}, {"step", scores->step}};
+    json["fine_tuned"] = {{"checkpoint", scores->checkpoint}, {"step", scores->step}, {"settings", scores->settings}};
     add_tasks(json["fine_tuned"], scores->tasks, scores->ablation, seed);
   }
   json["speed"] = Json::array();

@@ -56,12 +56,12 @@ struct MemoryEffect {
                                                        std::span<const TaskResult> memory_off, std::uint64_t seed);
 
 // The run as results.json: {"facts": {…}, "tasks": […], "memory_off": […], "memory_effects": […], "fine_tuned":
-// {"checkpoint": …, "step": …, "tasks": […], "memory_off": […], "memory_effects": […]} or null, "speed": […],
-// "figures": […], "missing": […]}; tasks in the form of eval/tasks/task_json.h.
+// {"checkpoint": …, "step": …, "settings": …, "tasks": […], "memory_off": […], "memory_effects": […]} or null, "speed":
+// […], "figures": […], "missing": […]}; tasks in the form of eval/tasks/task_json.h.
 [[nodiscard]] nlohmann::ordered_json to_json(const EvaluationRun& run, std::uint64_t seed);
 
-// The run as a Markdown page, in the order of the paper's tables: zero-shot tasks, BabyLM and images, fine-tuning, memory
-// on and off, speed; then the figures.
+// The run as a Markdown page, in the order of the paper's tables: zero-shot tasks, BabyLM and images, fine-tuning,
+// memory on and off, speed; then the figures.
 [[nodiscard]] std::string result_page(const EvaluationRun& run, std::uint64_t seed);
 
 }  // namespace bitmar

@@ -16,12 +16,14 @@ namespace bitmar {
 struct FineTuned {
   std::string checkpoint;            // what was fine-tuned
   std::uint64_t step = 0;            // its training step
-  std::vector<TaskResult> tasks;     // with memory; a task's one part is its last epoch, without choosing an epoch
-  std::vector<TaskResult> ablation;  // without
+  std::string settings;              // in words
+  std::vector<TaskResult> tasks;     // a task's one part is its last epoch, without choosing an epoch
+  std::vector<TaskResult> ablation;  // the same without memory
 };
 
-// One or two folders: with memory, without, in any order; each says which it is. Tasks that are quoted by their accuracy
-// get credits. kInvalidArgument: two of one kind, or of different checkpoints; kInvalidFile: not what finetune writes.
+// One or two folders: as the model is, and without its memory, in any order; each says which it is. Tasks that are
+// quoted by their accuracy get credits. kInvalidArgument: two of one kind, or not of the same weights, settings and
+// items; kInvalidFile: not what finetune writes.
 [[nodiscard]] Result<FineTuned> read_fine_tuned(const std::vector<std::string>& folders);
 
 }  // namespace bitmar

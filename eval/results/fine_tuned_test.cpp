@@ -32,19 +32,26 @@ class FineTunedScores : public ::testing::Test {
       return Json{{"task", task_name}, {"seconds", 1.0}, {"total", group(value)}, {"parts", {last_epoch}}};
     };
     const std::string path = folder_.file(name);
-    std::filesystem::create_directories(path + "/wsc");
     std::string lines;
     for (const int prediction : predictions) lines += Json{{"gold", 1}, {"pred", prediction}}.dump() + "\n";
-    testing::write_file(path + "/wsc/predictions.jsonl", lines);
-    testing::write_file(path + "/results.json", Json{{"model", model},
-                                                     {"tasks", {task("finetune-wsc", "accuracy", 0.75, 0.5),
-                                                                task("finetune-mrpc", "f1", 0.8, 0.8)}}}
-                                                    .dump());
+    for (const char* each : {"/wsc", "/mrpc"}) {
+      std::filesystem::create_directories(path + each);
+      testing::write_file(path + each + "/predictions.jsonl", lines);
+    }
+    testing::write_file(
+        path + "/results.json",
+        Json{{"model", model},
+             {"tasks", {task("finetune-wsc", "accuracy", 0.75, 0.5), task("finetune-mrpc", "f1", 0.8, 0.8)}}}
+            .dump());
     return path;
   }
 
-  static Json model(bool memory, int step = 12) {
-    return {{"checkpoint", "runs/captions"}, {"step", step}, {"memory", memory}};
+  static Json model(bool memory, const std::string& weights = "a1", const std::string& settings = "usual settings") {
+    return {{"checkpoint", "runs/captions"},
+            {"step", 12},
+            {"weights", weights},
+            {"settings", settings},
+            {"memory", memory}};
   }
 
   testing::TemporaryFolder folder_;
@@ -66,12 +73,13 @@ TEST_F(FineTunedScores, AreReadWithTheirItemsInAnyOrderOfFolders) {
 
 TEST_F(FineTunedScores, StandOnThePageWithTheLastEpochAndWithoutMemory) {
   EvaluationRun run;
-  const auto scores = read_fine_tuned({write("on", model(true), {1, 1, 1, 0}), write("off", model(false), {1, 0, 0, 1})});
+  const auto scores =
+      read_fine_tuned({write("on", model(true), {1, 1, 1, 0}), write("off", model(false), {1, 0, 0, 1})});
   ASSERT_TRUE(scores) << scores.error().message;
   EXPECT_THAT(result_page(run, 1), ::testing::Not(HasSubstr("Fine-tuned")));
   run.fine_tuned = *scores;
   const std::string page = result_page(run, 1);
-  EXPECT_THAT(page, HasSubstr("From the checkpoint runs/captions, step 12"));
+  EXPECT_THAT(page, HasSubstr("From the checkpoint runs/captions, step 12, by usual settings. "));
   EXPECT_THAT(page, HasSubstr("| finetune-wsc | on | accuracy | 0.7500 |  | 0.5000 | 0.5000 | 0.6250 | 4 |\n"));
   EXPECT_THAT(page, HasSubstr("| finetune-mrpc | off | f1 | 0.8000 |  | 0.8000 | 0.5000 | 0.6250 | 4 |\n"));
   const Json json = to_json(run, 1)["fine_tuned"];
@@ -88,8 +96,15 @@ TEST_F(FineTunedScores, ErrorsNameTheFolderAndWhatWasExpected) {
   };
   EXPECT_THAT(message({folder_.file("none")}), HasSubstr("none/results.json"));
   EXPECT_EQ(message({on, on}), on + ": fine-tuned with memory, as " + on + " was; expected one of each");
-  const std::string other = write("other", model(false, 13), {1, 1});
-  EXPECT_THAT(message({on, other}), HasSubstr(other + ": fine-tuned from runs/captions, step 13; expected runs/captions"));
+  const std::string other = write("other", model(false, "b2"), {1, 1});
+  EXPECT_THAT(message({on, other}),
+              HasSubstr(other + ": fine-tuned from runs/captions, step 12; expected the weights"));
+  const std::string quick = write("quick", model(false, "a1", "fewer epochs"), {1, 1});
+  EXPECT_EQ(message({on, quick}), quick + ": fine-tuned by fewer epochs; expected usual settings, as in " + on);
+  const std::string off = write("off", model(false), {1, 1});
+  EXPECT_EQ(message({on, off}), "no error");
+  testing::write_file(off + "/mrpc/predictions.jsonl", "{\"gold\": 1, \"pred\": 1}\n{\"gold\": 0, \"pred\": 1}\n");
+  EXPECT_THAT(message({on, off}), HasSubstr(off + ": finetune-mrpc: of other items than in " + on));
   const std::string nameless = write("nameless", Json{{"step", 3}}, {1, 1});
   EXPECT_THAT(message({nameless}), HasSubstr(nameless + "/results.json: model: expected"));
   testing::write_file(on + "/wsc/predictions.jsonl", "{\"gold\": 1, \"pred\": 1}\n");

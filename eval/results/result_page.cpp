@@ -73,10 +73,10 @@ std::string fine_tuned_rows(std::span<const TaskResult> tasks, std::string_view 
     const std::vector<Score>& last_epoch = task.parts.front().scores;
     for (std::size_t i = 0; i < task.total.scores.size(); ++i) {
       const Score& score = task.total.scores[i];
-      rows += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", i == 0 ? task.task : "",
-                          i == 0 ? memory : "", score.metric, number(score.value), interval(score.interval),
-                          number(last_epoch[i].value), number(score.chance), number(score.majority),
-                          i == 0 ? std::to_string(task.total.items) : "");
+      rows +=
+          fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", i == 0 ? task.task : "", i == 0 ? memory : "",
+                      score.metric, number(score.value), interval(score.interval), number(last_epoch[i].value),
+                      number(score.chance), number(score.majority), i == 0 ? std::to_string(task.total.items) : "");
     }
   }
   return rows;
@@ -84,12 +84,12 @@ std::string fine_tuned_rows(std::span<const TaskResult> tasks, std::string_view 
 
 std::string fine_tuned_section(const FineTuned& scores, std::uint64_t seed) {
   std::string section = fmt::format(
-      "\n## Fine-tuned\n\nFrom the checkpoint {}, step {}, by the BabyLM pipeline's settings. The epoch is chosen on the "
-      "items that are scored, as the pipeline does: *last epoch* is without that choice. *Constant* is the best that one "
-      "answer for all items reaches.\n\n"
+      "\n## Fine-tuned\n\nFrom the checkpoint {}, step {}, by {}. The epoch is chosen on the items that are scored, as "
+      "the pipeline does: *last epoch* is without that choice. *Constant* is the best that one answer for all items "
+      "reaches.\n\n"
       "| | memory | metric | score | 95 % | last epoch | chance | constant | items |\n"
       "|---|---|---|---|---|---|---|---|---|\n",
-      scores.checkpoint, scores.step);
+      scores.checkpoint, scores.step, scores.settings);
   section += fine_tuned_rows(scores.tasks, "on") + fine_tuned_rows(scores.ablation, "off");
   const std::vector<MemoryEffect> effects = memory_effects(scores.tasks, scores.ablation, seed);
   return effects.empty() ? section : section + "\n" + memory_table(effects);
@@ -136,7 +136,8 @@ std::string result_page(const EvaluationRun& run, std::uint64_t seed) {
   for (const Fact& fact : run.facts) page += fmt::format("| {} | {} |\n", fact.name, fact.value);
   page +=
       "\nIntervals are the middle 95 % of a bootstrap over the items. *Chance* is a model that knows nothing, "
-      "*majority* always gives the most frequent answer. An item with several best choices is a tie and counts one over "
+      "*majority* always gives the most frequent answer. An item with several best choices is a tie and counts one "
+      "over "
       "their number. *No image* and *shuffled images* are the same items without the image and with another item's: a "
       "score that they equal does not come from looking.\n\n## Tasks\n\n";
   page += kScoreHead;

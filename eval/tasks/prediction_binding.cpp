@@ -23,6 +23,7 @@ ordered_json to_json(const PredictionBinding& binding) {
                        {"memory", binding.memory},
                        {"limit", binding.limit},
                        {"start_token", binding.start == StartToken::kAlways ? "always" : "empty-context"}};
+  if (!binding.search.empty()) json["search"] = binding.search;
   if (!binding.images.empty()) json["images"] = binding.images;
   return json;
 }

@@ -17,6 +17,7 @@ struct PredictionBinding {
   bool memory = true;
   std::uint64_t limit = 0;
   StartToken start = StartToken::kEmptyContext;
+  std::string search = {};  // how captions are found; empty: no captions
   std::string images = {};  // "own", "none" or "shuffled", of tasks on images; empty: no task on images
 };
 

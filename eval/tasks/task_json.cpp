@@ -16,7 +16,7 @@ using Json = nlohmann::ordered_json;
 
 struct OptionalNumber {
   const char* key;
-  std::optional<double> Score::*member;
+  std::optional<double> Score::* member;
 };
 
 constexpr OptionalNumber kComparisons[] = {

@@ -14,6 +14,11 @@
 namespace bitmar {
 namespace {
 
+std::string describe(const CaptionOptions& options) {
+  return fmt::format("beam {}, length exponent {}, image weight {}, at most {} tokens", options.beam.width,
+                     options.beam.length_exponent, options.image_weight, options.beam.maximum_tokens);
+}
+
 // The captions of an earlier run where it left them, else new ones.
 Result<std::vector<std::string>> make_captions(const TaskContext& context, const FlickrSplit& split) {
   const auto caption = [&]() -> Result<std::vector<std::string>> {
@@ -33,6 +38,7 @@ Result<std::vector<std::string>> make_captions(const TaskContext& context, const
   BITMAR_TRY(binding.files, hash_files(split.files));
   binding.memory = context.memory;
   binding.limit = context.limit;
+  binding.search = describe(CaptionOptions());
   binding.images = "own";
   std::error_code status;
   std::filesystem::create_directories(context.predictions, status);

@@ -207,9 +207,10 @@ typedef struct bitmar_caption_options {
   size_t struct_size;     // set by bitmar_caption_options_default()
   size_t beam_width;      // default: 4; 1 is greedy search
   size_t maximum_tokens;  // default: 48
-  float length_exponent;  // default: 1; hypotheses compare by log-probability / length^exponent
+  float length_exponent;  // default: 1; a hypothesis' score is its log-probability / length^exponent
   const char* prompt;     // how the caption begins; NULL: freely
-  float image_weight;     // default: 4; of the hypotheses' likeness to the image, beside their scores; 0: none
+  float image_weight;     // default: 4; the hypothesis with the largest score + image_weight * cosine(text, image) is
+                          // taken; 0 to 1000, without effect at beam_width 1
 } bitmar_caption_options;
 
 // Describes the session's image, in a new context. bitmar_memory_write() then stores image and caption.

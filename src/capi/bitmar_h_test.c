@@ -240,6 +240,17 @@ int test_options(const test_files* files) {
   session = open_session(engine);
   bitmar_caption_options beam = bitmar_caption_options_default();
   CHECK(beam.beam_width == 4 && beam.maximum_tokens == 48 && beam.length_exponent == 1.0f && beam.prompt == NULL);
+  CHECK(beam.image_weight == 4.0f);
+  beam.image_weight = -1.0f;
+  CHECK(bitmar_session_caption(session, &beam, &caption, &error) == BITMAR_ERROR_OUT_OF_RANGE);
+  CHECK(caption == NULL && strstr(error.message, "image weight is -1") != NULL);
+  /* A caller of version 0.1 knows of no image weight, and what stands there is not read. */
+  beam.struct_size = offsetof(bitmar_caption_options, image_weight);
+  CHECK(bitmar_session_caption(session, &beam, &caption, &error) == BITMAR_OK);
+  bitmar_caption_free(caption);
+  caption = NULL;
+  bitmar_session_reset(session);
+  beam = bitmar_caption_options_default();
   beam.beam_width = 0;
   CHECK(bitmar_session_caption(session, &beam, &caption, &error) == BITMAR_ERROR_OUT_OF_RANGE);
   CHECK(caption == NULL && strstr(error.message, "beam width is 0") != NULL);

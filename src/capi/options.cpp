@@ -33,8 +33,8 @@ bitmar_batch_options batch_defaults() {
 bitmar_caption_options caption_defaults() {
   const CaptionOptions options;
   const BeamOptions& beam = options.beam;
-  return {sizeof(bitmar_caption_options), beam.width, beam.maximum_tokens, beam.length_exponent, nullptr,
-          options.image_weight};
+  return {sizeof(bitmar_caption_options), beam.width, beam.maximum_tokens,
+          beam.length_exponent,           nullptr,    options.image_weight};
 }
 
 bitmar_generate_options generate_defaults() {

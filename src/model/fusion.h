@@ -22,8 +22,8 @@ class FusionContext {
   FusionContext(const BitmarModel& model, MatrixView<const float> features, ThreadPool* pool);
 
   [[nodiscard]] std::size_t tokens() const { return tokens_; }  // 1 + N'
-  // The image in the contrastive objective's space: the direction of the mean of V_img, a unit vector [d]; zeros without
-  // an image.
+  // The image in the contrastive objective's space: the direction of the mean of V_img, a unit vector [d]; zeros
+  // without an image.
   [[nodiscard]] std::span<const float> image_direction() const { return image_direction_; }
   // All tokens of one head, for a query to be set.
   [[nodiscard]] AttentionRange range(std::size_t head) const { return rows_.range(head, 0, tokens_); }

@@ -191,6 +191,7 @@ Result<std::vector<Hypothesis>> beam_search(Session& session, const BeamOptions&
 Result<std::vector<std::vector<Hypothesis>>> beam_search(SessionBatch& batch, std::span<Session* const> sessions,
                                                          const BeamOptions& options) {
   BITMAR_TRY_VOID(options.validate());
+  if (sessions.empty()) return fail(ErrorCode::kInvalidArgument, "beam search: no sessions; expected at least one");
   for (const Session* session : sessions) BITMAR_TRY_VOID(check_context(*session));
   Branches branches(batch, sessions, branch_count(batch.engine(), options), options.maximum_tokens);
   return search(sessions, options, branches);

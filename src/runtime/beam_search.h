@@ -33,8 +33,8 @@ struct Hypothesis {
 // hypotheses have ended. The session's context stays as it is.
 Result<std::vector<Hypothesis>> beam_search(Session& session, const BeamOptions& options);
 
-// The same for several sessions of one engine together, bit for bit: [session, rank]. Errors: those of the first that has
-// one.
+// The same for several sessions together, different ones of the batch's engine, bit for bit: [session, rank].
+// kInvalidArgument: none, or one that has read nothing.
 Result<std::vector<std::vector<Hypothesis>>> beam_search(SessionBatch& batch, std::span<Session* const> sessions,
                                                          const BeamOptions& options);
 

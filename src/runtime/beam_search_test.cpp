@@ -169,6 +169,11 @@ TEST(BeamSearch, RefusesWhatCannotBe) {
   EXPECT_THAT(beam_search(session, {.length_exponent = -1.0f}).error().message, HasSubstr("length exponent is -1"));
   EXPECT_THAT(beam_search(session, {.maximum_tokens = 0}).error().message, HasSubstr("maximum tokens is 0"));
   EXPECT_EQ(session.position(), 1u);
+  SessionBatch batch = SessionBatch::open(engine).value();
+  EXPECT_THAT(beam_search(batch, {}, {}).error().message, HasSubstr("no sessions"));
+  Session unread = Session::open(engine).value();
+  const std::vector<Session*> sessions = {&session, &unread};
+  EXPECT_THAT(beam_search(batch, sessions, {}).error().message, HasSubstr("read at least <|endoftext|>"));
 }
 
 }  // namespace

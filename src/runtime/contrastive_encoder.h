@@ -27,8 +27,8 @@ class ContrastiveEncoder {
   static Result<ContrastiveEncoder> open(std::shared_ptr<const Engine> engine, std::size_t maximum_tokens = kAnyLength);
   static constexpr std::size_t kAnyLength = static_cast<std::size_t>(-1);
 
-  // Unit vector [d] of a text, which <|endoftext|> precedes as in training; an empty text is that alone. Z sees no image
-  // and no memory. kOutOfRange: a token outside the vocabulary, or too many of them.
+  // Unit vector [d] of a text, which <|endoftext|> precedes as in training; an empty text is that alone. Z sees no
+  // image and no memory. kOutOfRange: a token outside the vocabulary, or too many of them.
   Result<std::vector<float>> text(std::span<const TokenId> tokens);
   // Unit vector [d] of patch features [N, vision_width]. kInvalidArgument where they are none or of another width.
   [[nodiscard]] Result<std::vector<float>> image(MatrixView<const float> features) const;

@@ -3,9 +3,10 @@
 
     .venv/bin/python tests/parity/filtered_gradients.py --text bnc.txt childes.txt
 
-The trainer multiplies some 640 tokens at a time. A column of theirs is dropped where no token gives it a probability of
-the threshold and none has it as its target: what is kept is what would still have to be computed. Blocks: the same for 128
-neighbouring columns at a time, as kernels would skip them.
+The trainer's vocabulary loss multiplies some 640 tokens at a time (kHeldWeights / vocabulary in
+train/objective/ternary_vocabulary_loss.cpp), here equally many of each file. A column of theirs is dropped where no token
+gives it a probability of the threshold and none has it as its target: what is kept would still have to be computed.
+Blocks: the same for 128 neighbouring columns at a time, as kernels would skip them.
 """
 
 import argparse
@@ -35,7 +36,7 @@ def main() -> None:
     count = GROUP_TOKENS // len(arguments.text)
     logits, targets = [], []
     for path in arguments.text:
-        ids = [engine.end_of_text, *engine.tokenize(path.read_bytes()[-20 * count:])][: count + 1]
+        ids = [engine.end_of_text, *engine.tokenize(path.read_bytes()[-20 * count:])[-count:]]
         logits.append(deployed.double_precision_logits(np.array(ids[:-1])))
         targets += ids[1:]
     probabilities = torch.softmax(torch.tensor(np.concatenate(logits)), 1)
@@ -50,7 +51,8 @@ def main() -> None:
     highest = probabilities.max(0).values
     highest[targets] = 1
     blocks = torch.nn.functional.pad(highest, (0, -len(highest) % BLOCK)).view(-1, BLOCK).max(1).values
-    print("threshold  columns kept  blocks kept  mass dropped  error of the hidden states' gradient (relative, mean square)")
+    print("threshold  columns kept  blocks kept  mass dropped  error of the hidden states' gradient"
+          " (relative, root of the mean square)")
     for exponent in (10, 12, 14, 16, 18):
         threshold = 2.0**-exponent
         dropped = highest < threshold

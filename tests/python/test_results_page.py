@@ -39,7 +39,7 @@ def work(program, tmp_path_factory):
 
 def reproduce(program, work, output, *options) -> subprocess.CompletedProcess:
     return subprocess.run([program("bitmar"), "reproduce", "-m", work / "model.gguf", "--data", work / "data",
-                           "--no-speed", "-o", work / output, *options], capture_output=True, text=True)
+                           "-o", work / output, *options], capture_output=True, text=True)
 
 
 def test_everything_stands_on_one_page(program, work) -> None:
@@ -60,7 +60,10 @@ def test_everything_stands_on_one_page(program, work) -> None:
     assert effect["difference"] == pytest.approx(np.mean(right["on"]) - np.mean(right["off"]))
     assert "| finetune-rte | off | accuracy |" in page
 
+    assert "by the BabyLM pipeline's settings but for epochs 2." in page
     assert [task["task"] for task in results["tasks"]] == ["blimp_fast"]
+    speeds = {row["what"]: row for row in results["speed"]}
+    assert all(speeds["decode, 1 thread"][memory] > 0 for memory in ("memory_on", "memory_off"))
     assert {"loss", "slot-activation", "zeros"} <= {figure["file"].split("/")[-1].removesuffix(".svg")
                                                     for figure in results["figures"]}
     for figure in results["figures"]:
@@ -72,7 +75,9 @@ def test_everything_stands_on_one_page(program, work) -> None:
 def test_what_does_not_fit_is_refused_before_anything_is_measured(program, work) -> None:
     for options, message in ((["--fine-tuned", work / "on", work / "on"], "expected one of each"),
                              (["--fine-tuned", work / "none"], "none/results.json"),
-                             (["--image", "photo.jpg"], "--runs")):
+                             (["--image", "photo.jpg"], "--runs"),
+                             (["--runs", work / "trained", work / "absent"], "absent"),
+                             (["--runs", work / "trained", "--image", work / "absent.jpg"], "absent.jpg")):
         done = reproduce(program, work, "refused", *options)
         assert done.returncode != 0
         assert message in done.stderr and done.stderr.count("\n") == 1, done.stderr

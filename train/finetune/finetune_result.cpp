@@ -92,7 +92,12 @@ Result<std::optional<FineTuneResult>> read_finetune_result(const std::string& pa
 
 Result<void> write_finetune_results(const std::string& path, const FineTuneBase& base,
                                     std::span<const FineTuneResult> results) {
-  Json json = {{"model", {{"checkpoint", base.checkpoint}, {"step", base.step}, {"memory", base.memory}}},
+  Json json = {{"model",
+                {{"checkpoint", base.checkpoint},
+                 {"step", base.step},
+                 {"weights", base.weights},
+                 {"settings", base.settings},
+                 {"memory", base.memory}}},
                {"tasks", Json::array()}};
   for (const FineTuneResult& result : results) json["tasks"].push_back(to_json(result));
   return write_text(path, printed(json));

@@ -39,10 +39,13 @@ struct FineTuneResult {
 struct FineTuneBase {
   std::string checkpoint;  // as it was given
   std::uint64_t step = 0;
+  std::string weights;   // their fingerprint
+  std::string settings;  // in words
   bool memory = true;
 };
 
-// All tasks: {"model": {"checkpoint": …, "step": …, "memory": …}, "tasks": [one object a task]}.
+// All tasks: {"model": {"checkpoint": …, "step": …, "weights": …, "settings": …, "memory": …}, "tasks": [one object a
+// task]}.
 [[nodiscard]] Result<void> write_finetune_results(const std::string& path, const FineTuneBase& base,
                                                   std::span<const FineTuneResult> results);
 

@@ -80,6 +80,22 @@ std::string describe_course(const ClassificationTask& task, const Base& base, co
       base.config.memory && s.memory);
 }
 
+// What differs from the pipeline's.
+std::string describe_settings(const FineTuneSettings& s) {
+  const FineTuneSettings usual;
+  std::string text;
+  const auto note = [&](std::string_view name, auto value, auto usual_value) {
+    if (value != usual_value) text += fmt::format("{}{} {}", text.empty() ? " but for " : ", ", name, value);
+  };
+  note("items", s.limit, usual.limit);
+  note("epochs", s.epochs, usual.epochs);
+  note("batch", s.batch, usual.batch);
+  note("learning rate", s.learning_rate, usual.learning_rate);
+  note("tokens", s.maximum_tokens, usual.maximum_tokens);
+  note("seed", s.seed, usual.seed);
+  return "the BabyLM pipeline's settings" + text;
+}
+
 Result<void> check_course(const std::string& path, const std::string& then, const std::string& now) {
   if (then == now) return {};
   return fail(ErrorCode::kInvalidArgument,
@@ -290,8 +306,15 @@ Result<std::vector<FineTuneResult>> finetune(std::span<const ClassificationTask>
     return fail(ErrorCode::kInvalidArgument, "{}: makes {} tokens, the model of {} has {}", options.merges,
                 tokenizer.vocabulary_size(), options.checkpoint, base.config.vocabulary);
   }
-  const FineTuneBase described = {options.checkpoint, base.checkpoint.step,
-                                  base.config.memory && options.settings.memory};
+  if (!base.config.memory && !options.settings.memory) {
+    return fail(ErrorCode::kInvalidArgument, "{}: has no memory to be left out; expected no --no-memory",
+                options.checkpoint);
+  }
+  const FineTuneBase described = {.checkpoint = options.checkpoint,
+                                  .step = base.checkpoint.step,
+                                  .weights = base.fingerprint,
+                                  .settings = describe_settings(options.settings),
+                                  .memory = options.settings.memory};
   std::vector<FineTuneResult> results;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     BITMAR_TRY(FineTuneResult result, run_task(tasks[i], base, std::move(files[i]), options));
