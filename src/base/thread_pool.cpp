@@ -41,17 +41,28 @@ bool spin_until(bool spins, const Done& done) {
   return false;
 }
 
-constexpr std::uint64_t kIndexBits = 32;
+// A ticket: 32 bits of a job's number, 16 of how many ranges it has, 16 of how many are claimed.
+constexpr std::uint64_t kCountBits = 16;
+constexpr std::uint64_t kCountMask = (std::uint64_t{1} << kCountBits) - 1;
 
 std::uint64_t job_of(std::uint64_t ticket) {
-  return ticket >> kIndexBits;
+  return ticket >> (2 * kCountBits);
+}
+std::size_t ranges_of(std::uint64_t ticket) {
+  return static_cast<std::size_t>((ticket >> kCountBits) & kCountMask);
+}
+std::size_t claimed_of(std::uint64_t ticket) {
+  return static_cast<std::size_t>(ticket & kCountMask);
+}
+std::uint64_t ticket_of(std::uint64_t job, std::size_t ranges) {
+  return job << (2 * kCountBits) | static_cast<std::uint64_t>(ranges) << kCountBits;
 }
 
 }  // namespace
 
-// A job is a number of ranges that threads, the caller's among them, claim one after the other. The ticket holds the
-// job's number and the next range: who claims one by exchange knows that the job it has read is still the one going on,
-// since a job with claimed ranges does not end.
+// A job is a number of ranges that threads, the caller's among them, claim one after the other. All that a claim depends on
+// stands in the ticket: a late thread, whose job has ended, finds nothing left by its own copy, or fails to exchange it.
+// Who has claimed a range may read the rest of the job, which does not end before that range is done.
 struct ThreadPool::State {
   explicit State(std::size_t threads) {
     // With more threads than processors a spinning thread only keeps another from its work.
@@ -62,7 +73,7 @@ struct ThreadPool::State {
 
   ~State() {
     stopping.store(true, std::memory_order_relaxed);
-    ticket.fetch_add(std::uint64_t{1} << kIndexBits, std::memory_order_seq_cst);
+    ticket.store(ticket_of(job_of(ticket.load(std::memory_order_relaxed)) + 1, 0), std::memory_order_seq_cst);
     ticket.notify_all();
     for (std::thread& worker : workers) worker.join();
   }
@@ -80,21 +91,16 @@ struct ThreadPool::State {
   // Runs ranges of the job that `seen` belongs to until none is left to claim.
   void run_ranges(std::uint64_t seen) {
     const std::uint64_t job = job_of(seen);
-    while (true) {
-      const auto* run = body.load(std::memory_order_relaxed);
+    const std::size_t parts = ranges_of(seen);
+    while (job_of(seen) == job && claimed_of(seen) < parts) {
+      if (!ticket.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+      const std::size_t index = claimed_of(seen);
       const std::size_t all = count.load(std::memory_order_relaxed);
       const std::size_t step = granule.load(std::memory_order_relaxed);
-      const std::size_t parts = ranges.load(std::memory_order_relaxed);
-      const auto index = static_cast<std::size_t>(seen & ((std::uint64_t{1} << kIndexBits) - 1));
-      if (index >= parts) return;
-      if (!ticket.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
-        if (job_of(seen) != job) return;
-        continue;
-      }
+      const auto* run = body.load(std::memory_order_relaxed);
       (*run)(boundary(index, all, step, parts), boundary(index + 1, all, step, parts));
       if (finished.fetch_add(1, std::memory_order_acq_rel) + 1 == parts) finished.notify_one();
       seen = ticket.load(std::memory_order_acquire);
-      if (job_of(seen) != job) return;
     }
   }
 
@@ -123,11 +129,10 @@ struct ThreadPool::State {
   std::atomic<int> sleepers{0};
   alignas(128) std::atomic<std::uint64_t> ticket{0};
   alignas(128) std::atomic<std::size_t> finished{0};
-  // The job; atomic, because a late worker may read it while the next one is written (and then claims nothing).
+  // The job, for those who have claimed a range of it.
   alignas(128) std::atomic<const std::function<void(std::size_t, std::size_t)>*> body{nullptr};
   std::atomic<std::size_t> count{0};
   std::atomic<std::size_t> granule{1};
-  std::atomic<std::size_t> ranges{0};
 };
 
 ThreadPool::ThreadPool(std::size_t threads) : state_(std::make_unique<State>(std::max<std::size_t>(threads, 1))) {}
@@ -143,7 +148,7 @@ void ThreadPool::parallel_for(std::size_t count, std::size_t granule,
   if (count == 0) return;
   granule = std::max<std::size_t>(granule, 1);
   const std::size_t granules = count / granule + (count % granule != 0);
-  const std::size_t ranges = std::min(size() * kRangesPerThread, granules);
+  const std::size_t ranges = std::min({size() * kRangesPerThread, granules, std::size_t{kCountMask}});
   if (size() == 1 || ranges == 1) {
     body(0, count);
     return;
@@ -152,9 +157,8 @@ void ThreadPool::parallel_for(std::size_t count, std::size_t granule,
   state.body.store(&body, std::memory_order_relaxed);
   state.count.store(count, std::memory_order_relaxed);
   state.granule.store(granule, std::memory_order_relaxed);
-  state.ranges.store(ranges, std::memory_order_relaxed);
   state.finished.store(0, std::memory_order_relaxed);
-  const std::uint64_t next = (job_of(state.ticket.load(std::memory_order_relaxed)) + 1) << kIndexBits;
+  const std::uint64_t next = ticket_of(job_of(state.ticket.load(std::memory_order_relaxed)) + 1, ranges);
   state.ticket.store(next, std::memory_order_seq_cst);
   if (state.sleepers.load(std::memory_order_seq_cst) != 0) state.ticket.notify_all();
   state.run_ranges(next);

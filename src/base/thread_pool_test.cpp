@@ -107,5 +107,20 @@ TEST(ThreadPool, WakesWorkersThatSleep) {
   }
 }
 
+// A thread that is late for one job meets the beginning of the next. More threads than processors, so that some are taken
+// away at any place; jobs of few and many ranges in turn, so that what is left of one looks like a part of the other.
+TEST(ThreadPool, LateThreadsTakeNoPartOfTheNextJob) {
+  ThreadPool pool(2 * std::thread::hardware_concurrency() + 2);
+  std::vector<std::atomic<int>> runs(64);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  for (std::size_t round = 0; std::chrono::steady_clock::now() < until; ++round) {
+    const std::size_t count = round % 2 == 0 ? 2 : runs.size();
+    pool.parallel_for(count, 1, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) runs[i].fetch_add(1, std::memory_order_relaxed);
+    });
+    for (std::size_t i = 0; i < runs.size(); ++i) ASSERT_EQ(runs[i].exchange(0), i < count ? 1 : 0) << round << ' ' << i;
+  }
+}
+
 }  // namespace
 }  // namespace bitmar
