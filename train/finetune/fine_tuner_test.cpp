@@ -216,7 +216,7 @@ TEST_F(FineTuneRuns, FinishedTaskIsKeptAndOtherSettingsAreRefused) {
   const auto page = nlohmann::json::parse(contents("out/results.json"));
   EXPECT_EQ(page["model"]["step"], 12);
   EXPECT_EQ(page["model"]["memory"], true);
-  EXPECT_EQ(page["model"]["settings"], "the BabyLM pipeline's settings but for epochs 1");
+  EXPECT_EQ(page["model"]["settings"], "the BabyLM pipeline's settings but for epochs 1, learning rate 0.002");
   EXPECT_FALSE(page["model"]["weights"].get<std::string>().empty());
   EXPECT_EQ(page["tasks"][0], nlohmann::json::parse(result));
   EXPECT_EQ(page["tasks"][0]["task"], "finetune-rte");
