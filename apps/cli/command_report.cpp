@@ -23,7 +23,7 @@ struct ReportFlags {
 };
 
 Result<void> write_report(const ReportFlags& options) {
-  std::optional<ReadPhoto> photo;
+  std::optional<PhotoToRead> photo;
   if (!options.image.empty()) {
     BITMAR_TRY(const auto engine, open_engine(options.model));
     BITMAR_TRY(Session session, open_session(engine, options.model));

@@ -161,7 +161,7 @@ std::vector<Fact> facts(const ReproduceFlags& options, const std::string& model)
 
 // The figures of the model's training, and of what it reads from its memory while it captions the photo.
 Result<void> add_figures(const ReproduceFlags& options, EvaluationRun& run) {
-  std::optional<ReadPhoto> photo;
+  std::optional<PhotoToRead> photo;
   if (!options.image.empty()) {
     BITMAR_TRY(Session session, open_session(options.context.engine, options.model));
     photo.emplace(options.image, std::move(session));

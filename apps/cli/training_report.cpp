@@ -11,6 +11,7 @@
 #include "eval/report/memory_reading.h"
 #include "eval/report/page.h"
 #include "eval/report/training_figures.h"
+#include "image/image.h"
 #include "io/atomic_file.h"
 #include "io/lines.h"
 #include "io/mapped_file.h"
@@ -46,7 +47,7 @@ std::string title(const report::TrainingLog& log) {
 }
 
 // The figure of what the model reads, and the photo beside it.
-Result<void> add_reading(ReadPhoto& photo, report::ReportPage& page) {
+Result<void> add_reading(PhotoToRead& photo, report::ReportPage& page) {
   BITMAR_TRY(const Image image, load_image(photo.path));
   BITMAR_TRY_VOID(photo.session.set_image(image));
   BITMAR_TRY(const report::MemoryReading reading, report::read_caption(photo.session, {}));
@@ -78,7 +79,7 @@ Result<void> write_figures(const std::string& output, const std::vector<report::
 }  // namespace
 
 Result<WrittenReport> write_training_report(std::span<const std::string> runs, const std::string& output,
-                                            ReadPhoto* photo) {
+                                            PhotoToRead* photo) {
   BITMAR_TRY(const report::TrainingLog log, report::read_training_log(runs));
   BITMAR_TRY(report::TrainingFigures made, report::training_figures(log));
   report::ReportPage page{

@@ -11,7 +11,7 @@
 namespace bitmar::cli {
 
 // A photo to be captioned, for the figure of what the model reads from its memory.
-struct ReadPhoto {
+struct PhotoToRead {
   std::string path;
   Session session;
 };
@@ -31,6 +31,6 @@ struct WrittenReport {
 // `runs`: the stages of one training, joined in this order. `output`: the page; figures go to <its stem>-figures beside
 // it, as SVG. `photo`: may be null.
 [[nodiscard]] Result<WrittenReport> write_training_report(std::span<const std::string> runs, const std::string& output,
-                                                          ReadPhoto* photo);
+                                                          PhotoToRead* photo);
 
 }  // namespace bitmar::cli

@@ -5,6 +5,7 @@
 #include "eval/captions/caption_evaluation.h"
 #include "eval/registry/image_tasks_test_support.h"
 #include "eval/vision/retrieval_metrics.h"
+#include "io/test_support.h"
 #include "runtime/token_score.h"
 
 namespace bitmar {
@@ -50,6 +51,14 @@ TEST_F(PhotoTasks, CaptionsEqualTheCaptionEvaluation) {
   EXPECT_EQ(find_task("captions")->run(kept)->total.scores[4].value, result->total.scores[4].value);
   kept.memory = false;
   EXPECT_THAT(find_task("captions")->run(kept).error().message, HasSubstr("'memory' is true, here it is false"));
+  // Captions that were chosen in another way.
+  kept.memory = true;
+  const std::string binding = (folder_ / "kept/captions.run.json").string();
+  std::string text = testing::read_text(binding);
+  const std::size_t place = text.find("image weight 4");
+  ASSERT_NE(place, std::string::npos) << text;
+  testing::write_file(binding, text.replace(place, 14, "image weight 0"));
+  EXPECT_THAT(find_task("captions")->run(kept).error().message, HasSubstr("'search' is \"beam 4"));
 }
 
 // One photo by hand: what the memory holds after its first caption, and what the other two then cost.

@@ -137,9 +137,8 @@ std::string result_page(const EvaluationRun& run, std::uint64_t seed) {
   page +=
       "\nIntervals are the middle 95 % of a bootstrap over the items. *Chance* is a model that knows nothing, "
       "*majority* always gives the most frequent answer. An item with several best choices is a tie and counts one "
-      "over "
-      "their number. *No image* and *shuffled images* are the same items without the image and with another item's: a "
-      "score that they equal does not come from looking.\n\n## Tasks\n\n";
+      "over their number. *No image* and *shuffled images* are the same items without the image and with another "
+      "item's: a score that they equal does not come from looking.\n\n## Tasks\n\n";
   page += kScoreHead;
   for (const TaskResult& task : run.tasks) page += score_rows(task.task, task.total);
   if (const std::string table = published_table(run); !table.empty()) {

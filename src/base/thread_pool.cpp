@@ -60,9 +60,9 @@ std::uint64_t ticket_of(std::uint64_t job, std::size_t ranges) {
 
 }  // namespace
 
-// A job is a number of ranges that threads, the caller's among them, claim one after the other. All that a claim depends on
-// stands in the ticket: a late thread, whose job has ended, finds nothing left by its own copy, or fails to exchange it.
-// Who has claimed a range may read the rest of the job, which does not end before that range is done.
+// A job is a number of ranges that threads, the caller's among them, claim one after the other. All that a claim
+// depends on stands in the ticket: a late thread, whose job has ended, finds nothing left by its own copy, or fails to
+// exchange it. Who has claimed a range may read the rest of the job, which does not end before that range is done.
 struct ThreadPool::State {
   explicit State(std::size_t threads) {
     // With more threads than processors a spinning thread only keeps another from its work.

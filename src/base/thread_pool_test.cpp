@@ -107,8 +107,9 @@ TEST(ThreadPool, WakesWorkersThatSleep) {
   }
 }
 
-// A thread that is late for one job meets the beginning of the next. More threads than processors, so that some are taken
-// away at any place; jobs of few and many ranges in turn, so that what is left of one looks like a part of the other.
+// A thread that is late for one job meets the beginning of the next. More threads than processors, so that some are
+// taken away at any place; jobs of few and many ranges in turn, so that a late thread's next range of the one exists in
+// the other.
 TEST(ThreadPool, LateThreadsTakeNoPartOfTheNextJob) {
   ThreadPool pool(2 * std::thread::hardware_concurrency() + 2);
   std::vector<std::atomic<int>> runs(64);
@@ -118,7 +119,8 @@ TEST(ThreadPool, LateThreadsTakeNoPartOfTheNextJob) {
     pool.parallel_for(count, 1, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) runs[i].fetch_add(1, std::memory_order_relaxed);
     });
-    for (std::size_t i = 0; i < runs.size(); ++i) ASSERT_EQ(runs[i].exchange(0), i < count ? 1 : 0) << round << ' ' << i;
+    for (std::size_t i = 0; i < runs.size(); ++i)
+      ASSERT_EQ(runs[i].exchange(0), i < count ? 1 : 0) << round << ' ' << i;
   }
 }
 

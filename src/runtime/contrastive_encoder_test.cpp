@@ -104,7 +104,7 @@ TEST_F(Contrastive, ImageIsTheMeanOfItsCompressedFeatures) {
   EXPECT_THAT(session.image_direction(), ::testing::ElementsAreArray(*image));
 }
 
-TEST_F(Contrastive, ALimitSavesMemoryAndChangesNothing) {
+TEST_F(Contrastive, ALimitChangesNoTextWithinIt) {
   ContrastiveEncoder limited = *ContrastiveEncoder::open(engine_, 5);
   const auto tokens = random_tokens(small_config(), 6, 2);
   for (const std::size_t count : {5u, 0u, 3u}) {

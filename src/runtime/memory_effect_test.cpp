@@ -137,8 +137,8 @@ TEST_P(MemoryEffect, ExportAndImportKeepTheBits) {
 }
 
 // The same on the model that BITMAR_MODEL names, or the shipped one, with real photos: an episode is content-addressed,
-// so its slot, which hardly anything read before, is read by its own photo more than by another. These photos are of kinds
-// that the shipped model was not trained on, so of one pair the opposite may hold.
+// so its slot, which hardly anything read before, is read by its own photo more than by another. These photos are of
+// kinds that the shipped model was not trained on, so of one pair the opposite may hold.
 TEST(ShippedMemory, AnEpisodeIsFoundByItsPhoto) {
   const char* const named = std::getenv("BITMAR_MODEL");
   const std::string path = named != nullptr ? named : BITMAR_SOURCE_DIR "/models/bitmar-14m.gguf";
