@@ -7,7 +7,7 @@ packages=(cmake ninja-build g++ pkg-config libjpeg62-turbo-dev libpng-dev libweb
 case "${1:-build}" in
   build) ;;
   # Open MPI is for training on several machines, which it reaches by ssh; without it one process trains alone.
-  train) packages+=(libgtest-dev libgmock-dev python3-venv libopenmpi-dev openmpi-bin openssh-client) ;;
+  train) packages+=(libgtest-dev libgmock-dev python3-venv libjemalloc-dev libopenmpi-dev openmpi-bin openssh-client) ;;
   test) packages+=(libgtest-dev libgmock-dev libbenchmark-dev python3-venv chromium) ;;
   arm) packages+=(g++-aarch64-linux-gnu qemu-user-static) ;;
   riscv) packages+=(g++-riscv64-linux-gnu qemu-user-static googletest) ;;

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -24,16 +23,7 @@ struct DistillFlags {
   bool quiet = false;
 };
 
-// A step allocates and frees the same gigabyte of activations again and again: keep it, instead of asking the kernel
-// for fresh zeroed pages every time.
-void keep_freed_memory() {
-  mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, 2'000'000'000);
-  mallopt(M_TOP_PAD, 64 << 20);
-}
-
 void run_distill(const DistillFlags& flags) {
-  keep_freed_memory();
   const TomlDocument document = value_or_throw(TomlDocument::load(flags.config, flags.overrides));
   const DistillSettings settings = value_or_throw(read_distill_settings(document));
   DistillRunOptions options;

@@ -4,28 +4,15 @@
 #include <cstdio>
 #include <exception>
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
 #include "cli/commands.h"
 
-namespace {
-
-// A step frees its tensors and the next one asks for the same sizes again. By default glibc returns the large ones to
-// the system, whose zeroed pages then cost more than most operations on them: a GELU over 32 MB takes four times as
-// long.
-void keep_freed_memory() {
-#ifdef __GLIBC__
-  mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, -1);
-#endif
+// What jemalloc reads at its start. A step frees its tensors and the next one wants the same sizes again: memory once
+// used is kept, as zeroed pages from the system cost more than most operations on them.
+extern "C" {
+const char* malloc_conf = "thp:always,dirty_decay_ms:-1,muzzy_decay_ms:-1";
 }
 
-}  // namespace
-
 int main(int argument_count, char** arguments) {
-  keep_freed_memory();
   CLI::App app("Trains BitMar: a small ternary vision-language model with an episodic memory", "bitmar-train");
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Show the help of every command");

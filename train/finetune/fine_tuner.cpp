@@ -17,7 +17,7 @@ namespace bitmar {
 namespace {
 
 // Positions, padding included, that go through the model at once: rows of like length share them.
-constexpr std::size_t kGroupTokens = 1024;
+constexpr std::size_t kGroupTokens = 2048;
 constexpr const char* kParameterPrefix = "classifier.";
 
 // Decoder and vocabulary head take no part.
@@ -101,6 +101,7 @@ FineTuner::FineTuner(const ModelConfig& config, const ClassificationTask& task, 
       trained_(parameters_of(trained_groups(classifier_, settings))),
       optimizer_(trained_groups(classifier_, settings),
                  {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = settings.weight_decay}) {
+  set_gradient_products(*classifier_->model(), GradientProducts::kBFloat16);
   schedule_.total_steps = steps_per_epoch() * (settings.epochs > 0 ? settings.epochs : task.epochs);
   schedule_.warmup_steps =
       static_cast<std::uint64_t>(settings.warmup_share * static_cast<double>(schedule_.total_steps));

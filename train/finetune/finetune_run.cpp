@@ -72,8 +72,7 @@ std::string describe_course(const ClassificationTask& task, const Base& base, co
                             const FineTuneSettings& s) {
   return fmt::format(
       "{}; model {} step {}; training {} validation {} limit {} tokens {}; seed {}; epochs {}; batch {}; rate {} "
-      "warmup "
-      "{} floor {} scales {}; decay {}; dropout {}; memory {}",
+      "warmup {} floor {} scales {}; decay {}; dropout {}; gradient products bf16; memory {}",
       task.name, base.fingerprint, base.checkpoint.step, files.training.fingerprint, files.validation.fingerprint,
       s.limit, s.maximum_tokens, s.seed, s.epochs > 0 ? s.epochs : task.epochs, s.batch > 0 ? s.batch : task.batch,
       s.learning_rate, s.warmup_share, s.floor_ratio, s.scale_learning_rate, s.weight_decay, s.dropout,

@@ -46,6 +46,7 @@ class AdaptiveController {
   std::optional<Intervention> update(std::uint64_t step, double cosine);
 
   [[nodiscard]] Intervention active() const { return active_; }
+  [[nodiscard]] bool started() const { return started_; }    // there is an average
   [[nodiscard]] double average() const { return average_; }  // the EMA
   [[nodiscard]] double recent_maximum() const;               // of the EMA; 0 before the first update
   // lambda_x's factor now: contrast_factor while kRaiseContrast is active, else 1.

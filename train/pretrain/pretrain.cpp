@@ -23,6 +23,7 @@
 #include "pretrain/learner.h"
 #include "pretrain/replicas.h"
 #include "pretrain/run_parts.h"
+#include "pretrain/step_averages.h"
 #include "pretrain/validation.h"
 #include "text/tokenizer.h"
 
@@ -45,6 +46,7 @@ class Run {
         device_(device),
         learner_(settings, device, counts),
         controller_(settings.controller),
+        averages_(settings),
         store_(settings.train.run + "/checkpoints", settings.train.keep_checkpoints),
         tokenizer_(std::move(tokenizer)) {}
 
@@ -74,6 +76,7 @@ class Run {
   torch::Device device_;
   Learner learner_;
   AdaptiveController controller_;
+  StepAverages averages_;
   CheckpointStore store_;
   Tokenizer tokenizer_;
   std::unique_ptr<BatchLoader> loader_, validation_;
@@ -189,6 +192,9 @@ Result<void> Run::restore(const Checkpoint& checkpoint) {
   BITMAR_TRY(const torch::Tensor tokens, checkpoint.tensor("run.tokens"));
   tokens_ = static_cast<std::uint64_t>(tokens[0].item<std::int64_t>());
   first_tokens_ = tokens_;
+  if (const auto averages = checkpoint.tensor("run.averages")) {  // not in checkpoints of earlier versions
+    BITMAR_TRY_VOID(averages_.restore(*averages));
+  }
   done_ = checkpoint.step;
   return {};
 }
@@ -198,6 +204,7 @@ Checkpoint Run::snapshot() const {
   checkpoint.step = done_;
   learner_.save(checkpoint);
   checkpoint.tensors.emplace_back("run.tokens", torch::tensor({static_cast<std::int64_t>(tokens_)}, torch::kLong));
+  checkpoint.tensors.emplace_back("run.averages", averages_.state());
   checkpoint.texts["config"] = settings_.text;
   checkpoint.texts["data"] = loader_->position();
   checkpoint.texts["controller"] = controller_.save();
@@ -276,26 +283,12 @@ void Run::finish_step(const StepOutcome& outcome) {
 }
 
 void Run::log_step(const StepOutcome& outcome) {
+  averages_.add(outcome);
   if (due(settings_.train.log_every)) {
-    log_->scalar("loss/total", outcome.total);
-    if (outcome.language) log_->scalar("loss/language", *outcome.language);
-    for (std::size_t i = 0; i < outcome.streams.size(); ++i) {
-      const StreamLoss& stream = outcome.streams[i];
-      if (stream.batches == 0) continue;
-      const StreamSettings& named = settings_.data.train[i];
-      log_->scalar(fmt::format("stream/{}/{}", named.name, named.samples > 0 ? "reward" : "loss"),
-                   named.samples > 0 ? stream.reward : stream.language);
-    }
-    if (outcome.cosine) {
-      log_->scalar("loss/contrast", outcome.contrast);
-      log_->scalar("alignment/batch_cosine", *outcome.cosine);
-      log_->scalar("alignment/average_cosine", controller_.average());
-    }
-    if (settings_.model.memory) log_->scalar("loss/memory", outcome.consistency);
-    log_->scalar("train/gradient_norm", outcome.gradient_norm);
+    averages_.log(*log_);
+    if (controller_.started()) log_->scalar("alignment/average_cosine", controller_.average());
     log_->scalar("train/learning_rate", rate_);
     log_->scalar("train/tokens", static_cast<double>(tokens_));
-    log_->scalar("train/flops_per_step", outcome.flops);
     const double seconds = std::chrono::duration<double>(Clock::now() - window_start_).count();
     log_->scalar("train/tokens_per_second", static_cast<double>(window_tokens_) / std::max(seconds, 1e-9));
     window_start_ = Clock::now();

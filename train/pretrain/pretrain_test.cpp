@@ -130,6 +130,34 @@ TEST_F(PretrainTest, AResumedRunRepeatsTheUninterruptedOne) {
   }
 }
 
+TEST_F(PretrainTest, ALineAveragesTheStepsSinceTheLast) {
+  const auto every = pretrain_settings("every");
+  auto seldom = pretrain_settings("seldom");
+  seldom.train.log_every = 6;
+  ASSERT_TRUE(pretrain(every, {}));
+  ASSERT_TRUE(pretrain(seldom, {.resume = false, .progress = nullptr, .messages = {}, .stop_after = 16}));  // mid-line
+  ASSERT_TRUE(pretrain(seldom, {.resume = true, .progress = nullptr, .messages = {}, .stop_after = {}}));
+  const auto lines = log_of("every");
+  std::size_t compared = 0;
+  for (const auto& line : log_of("seldom")) {
+    const auto step = line.at("step").get<std::size_t>();
+    if (step % seldom.train.log_every != 0) continue;  // the diagnostics'
+    for (const char* key : {"loss/language", "loss/total", "loss/contrast", "train/gradient_norm"}) {
+      double sum = 0, steps = 0;
+      for (std::size_t i = step - seldom.train.log_every; i < step; ++i) {
+        if (!lines[i].contains(key)) continue;
+        sum += lines[i].at(key).get<double>();
+        ++steps;
+      }
+      ASSERT_GT(steps, 0) << key;
+      EXPECT_NEAR(line.at(key).get<double>(), sum / steps, 1e-9) << key << " at step " << step;
+      ++compared;
+    }
+    EXPECT_EQ(line.at("train/tokens"), lines[step - 1].at("train/tokens"));
+  }
+  EXPECT_EQ(compared, 16u);
+}
+
 TEST_F(PretrainTest, LearnsAndLogsWhatItPromises) {
   auto settings = pretrain_settings("run");
   settings.train.steps = 60;
