@@ -13,6 +13,10 @@
 
 #include "nn/ternary_kernels.h"
 
+#ifndef INTRA_OP_PARALLEL
+#error "at::parallel_for would run on one thread; expected -fopenmp, as torch was built with OpenMP"
+#endif
+
 namespace bitmar {
 
 // Of a contiguous tensor.
