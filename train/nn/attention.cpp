@@ -36,12 +36,6 @@ RotaryTable RotaryTable::make(std::int64_t positions, std::int64_t head_width, d
   return {angle.cos().to(torch::kFloat32).to(device), angle.sin().to(torch::kFloat32).to(device)};
 }
 
-torch::Tensor apply_rotary(const torch::Tensor& x, const RotaryTable& table) {
-  const auto halves = x.chunk(2, -1);
-  return torch::cat(
-      {halves[0] * table.cosine - halves[1] * table.sine, halves[0] * table.sine + halves[1] * table.cosine}, -1);
-}
-
 AttentionImpl::AttentionImpl(std::int64_t width, std::int64_t heads, double norm_epsilon)
     : heads_(heads),
       query_(register_module("query", BitLinear(width, width))),
@@ -50,27 +44,17 @@ AttentionImpl::AttentionImpl(std::int64_t width, std::int64_t heads, double norm
       output_(register_module("output", BitLinear(width, width))),
       output_norm_(register_module("output_norm", make_norm(width, norm_epsilon))) {}
 
-torch::Tensor AttentionImpl::split_heads(const torch::Tensor& x) const {
-  return x.view({x.size(0), x.size(1), heads_, x.size(2) / heads_})
-      .transpose(1, 2);  // [sequences, heads, T, d / heads]
-}
-
 torch::Tensor AttentionImpl::forward(const torch::Tensor& queries, const torch::Tensor& keys_values,
                                      const AttentionOptions& options) {
   const bool shared = keys_values.is_same(queries);
-  auto parts =
+  const auto parts =
       shared ? project_together(queries, {query_, key_, value_}) : project_together(keys_values, {key_, value_});
-  auto value = split_heads(parts.back());
-  auto key = split_heads(parts[parts.size() - 2]);
-  auto query = split_heads(shared ? parts.front() : query_->forward(queries));
-  if (options.rotary != nullptr) {
-    query = apply_rotary(query, *options.rotary);
-    key = apply_rotary(key, *options.rotary);
-  }
   // As in the runtime's caches: 8-bit codes with a scale a head.
-  query = fake_quantize_heads(query);
-  key = fake_quantize_heads(key);
-  value = fake_quantize_heads(value);
+  const RotaryTable rotary = options.rotary != nullptr ? *options.rotary : RotaryTable();
+  const auto query =
+      quantized_heads(shared ? parts.front() : query_->forward(queries), heads_, rotary.cosine, rotary.sine);
+  const auto key = quantized_heads(parts[parts.size() - 2], heads_, rotary.cosine, rotary.sine);
+  const auto value = quantized_heads(parts.back(), heads_);
   if (options.probabilities != nullptr) *options.probabilities = attention_probabilities(query, key, options);
   std::optional<torch::Tensor> mask;
   if (options.mask.defined()) mask = options.mask.to(query.scalar_type());

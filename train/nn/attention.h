@@ -20,9 +20,6 @@ struct RotaryTable {
   static RotaryTable make(std::int64_t positions, std::int64_t head_width, double base, torch::Device device);
 };
 
-// Rotates the pairs (i, i + head_width / 2) of x [sequences, heads, T, head_width] by the position of axis 2.
-[[nodiscard]] torch::Tensor apply_rotary(const torch::Tensor& x, const RotaryTable& table);
-
 struct AttentionOptions {
   bool causal = false;
   const RotaryTable* rotary = nullptr;
@@ -39,8 +36,6 @@ class AttentionImpl : public torch::nn::Module {
                         const AttentionOptions& options);
 
  private:
-  torch::Tensor split_heads(const torch::Tensor& x) const;
-
   std::int64_t heads_;
   BitLinear query_{nullptr}, key_{nullptr}, value_{nullptr}, output_{nullptr};
   torch::nn::LayerNorm output_norm_{nullptr};

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "base/float16.h"
@@ -63,6 +64,89 @@ struct ActivationQuantizer : torch::autograd::Function<ActivationQuantizer> {
     return y;
   }
   static tensor_list backward(AutogradContext*, tensor_list gradients) { return {gradients[0], torch::Tensor()}; }
+};
+
+torch::Tensor rotate_by_torch(const torch::Tensor& x, const torch::Tensor& cosine, const torch::Tensor& sine) {
+  const auto halves = x.chunk(2, -1);
+  return torch::cat({halves[0] * cosine - halves[1] * sine, halves[0] * sine + halves[1] * cosine}, -1);
+}
+
+// to = from rotated, [width]; direction -1: back. In place where both are one.
+void rotate_head(const float* from, const float* cosine, const float* sine, float direction, std::int64_t width,
+                 float* to) {
+  const std::int64_t half = width / 2;
+  for (std::int64_t i = 0; i < half; ++i) {
+    const float a = from[i], b = from[half + i], s = direction * sine[i];
+    to[i] = a * cosine[i] - b * s;
+    to[half + i] = a * s + b * cosine[i];
+  }
+}
+
+// work(source row, target row, position) for the rows of source [sequences, T, columns], whose last stride is 1, and
+// of target, contiguous.
+template <typename Work>
+void for_positions(const torch::Tensor& source, torch::Tensor& target, const Work& work) {
+  if (source.numel() == 0) return;
+  const std::int64_t length = source.size(1), columns = source.size(2);
+  const float* from = source.const_data_ptr<float>();
+  float* to = target.mutable_data_ptr<float>();
+  at::parallel_for(0, source.size(0) * length, std::max<std::int64_t>(1, kParallelGrain / columns),
+                   [&](std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t row = begin; row < end; ++row) {
+                       const std::int64_t sequence = row / length, position = row % length;
+                       work(from + sequence * source.stride(0) + position * source.stride(1), to + row * columns,
+                            position);
+                     }
+                   });
+}
+
+// cosine and sine: both undefined, or both FP32 and contiguous.
+struct HeadQuantizer : torch::autograd::Function<HeadQuantizer> {
+  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, std::int64_t heads,
+                               const std::optional<torch::Tensor>& cosine, const std::optional<torch::Tensor>& sine) {
+    context->saved_data["cosine"] = cosine;
+    context->saved_data["sine"] = sine;
+    const torch::Tensor source = x.stride(2) == 1 ? x : x.contiguous();
+    torch::Tensor y = torch::empty(source.sizes(), source.options());
+    const std::int64_t width = source.size(2) / heads;
+    const Tables tables(cosine, sine);
+    for_positions(source, y, [&](const float* from, float* to, std::int64_t position) {
+      for (std::int64_t head = 0; head < heads; ++head, from += width, to += width) {
+        if (tables.cosine != nullptr) {
+          const std::int64_t place = position * (width / 2);
+          rotate_head(from, tables.cosine + place, tables.sine + place, 1.0f, width, to);
+        }
+        quantize_token(tables.cosine != nullptr ? to : from, to, width, static_cast<float>(kHeadRange));
+      }
+    });
+    return y.view({source.size(0), source.size(1), heads, width}).transpose(1, 2);
+  }
+
+  static tensor_list backward(AutogradContext* context, tensor_list gradients) {
+    const auto cosine = context->saved_data["cosine"].toOptional<torch::Tensor>();
+    const auto sine = context->saved_data["sine"].toOptional<torch::Tensor>();
+    const torch::Tensor dy = gradients[0].transpose(1, 2).contiguous();  // [sequences, T, heads, width]
+    const std::int64_t heads = dy.size(2), width = dy.size(3);
+    const torch::Tensor rows = dy.view({dy.size(0), dy.size(1), heads * width});
+    if (!cosine) return {rows, torch::Tensor(), torch::Tensor(), torch::Tensor()};
+    torch::Tensor dx = torch::empty_like(rows);
+    const Tables tables(cosine, sine);
+    for_positions(rows, dx, [&](const float* from, float* to, std::int64_t position) {
+      const std::int64_t place = position * (width / 2);
+      for (std::int64_t head = 0; head < heads; ++head, from += width, to += width) {
+        rotate_head(from, tables.cosine + place, tables.sine + place, -1.0f, width, to);
+      }
+    });
+    return {dx, torch::Tensor(), torch::Tensor(), torch::Tensor()};
+  }
+
+ private:
+  struct Tables {
+    Tables(const std::optional<torch::Tensor>& c, const std::optional<torch::Tensor>& s)
+        : cosine(c ? c->const_data_ptr<float>() : nullptr), sine(s ? s->const_data_ptr<float>() : nullptr) {}
+    const float* cosine;
+    const float* sine;
+  };
 };
 
 float scale_value(const torch::Tensor& scale) {
@@ -168,6 +252,23 @@ torch::Tensor fake_quantize_activations(const torch::Tensor& x) {
 
 torch::Tensor fake_quantize_heads(const torch::Tensor& x) {
   return ActivationQuantizer::apply(x, kHeadRange);
+}
+
+torch::Tensor quantized_heads(const torch::Tensor& x, std::int64_t heads, const torch::Tensor& cosine,
+                              const torch::Tensor& sine) {
+  TORCH_CHECK(x.dim() == 3 && x.size(2) % heads == 0, "quantized_heads: expected [sequences, T, ", heads,
+              " heads], got ", x.sizes());
+  const std::int64_t width = x.size(2) / heads;
+  const auto given = [&](const torch::Tensor& table) -> std::optional<torch::Tensor> {
+    if (!table.defined()) return std::nullopt;
+    TORCH_CHECK(table.dim() == 2 && table.size(0) == x.size(1) && table.size(1) * 2 == width,
+                "quantized_heads: expected rotary tables [", x.size(1), ", ", width / 2, "], got ", table.sizes());
+    return table.contiguous();
+  };
+  const auto c = given(cosine), s = given(sine);
+  if (is_fused(x) && (!c || (is_fused(*c) && is_fused(*s)))) return HeadQuantizer::apply(x, heads, c, s);
+  const torch::Tensor split = x.view({x.size(0), x.size(1), heads, width}).transpose(1, 2);
+  return fake_quantize_heads(c ? rotate_by_torch(split, *c, *s) : split);
 }
 
 torch::Tensor fake_quantize_ternary(const torch::Tensor& weight, const torch::Tensor& scale) {

@@ -22,6 +22,13 @@ inline constexpr float kMinimumTernaryScale = 1e-8f;
 inline constexpr double kHeadRange = 127.0 * (1.0 - 0x1p-12);
 [[nodiscard]] torch::Tensor fake_quantize_heads(const torch::Tensor& x);
 
+// Attention's queries, keys or values, x [sequences, T, heads · width], as heads [sequences, heads, T, width]: rotated
+// by their position (RotaryTable, nn/attention.h) where cosine and sine [T, width / 2] are defined, as the pairs
+// (i, i + width / 2); then as fake_quantize_heads. Gradient: straight through the quantization, back through the
+// rotation.
+[[nodiscard]] torch::Tensor quantized_heads(const torch::Tensor& x, std::int64_t heads,
+                                            const torch::Tensor& cosine = {}, const torch::Tensor& sine = {});
+
 // q = clip(round(w / g), -1, 1), y = q g, with g = max(scale, kMinimumTernaryScale); scale: [1].
 // Gradients: to w unchanged everywhere (BitNet's straight-through estimator; latent weights beyond the clipping range
 // go on learning); to scale by LSQ (Esser et al. 2020): sum(dy * (|w/g| <= 1 ? q - w/g : q)) / sqrt(elements).

@@ -4,9 +4,11 @@
 
 #include <cmath>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "model/schema/tensor_codec.h"
+#include "nn/attention.h"
 #include "nn/bit_linear.h"
 
 namespace bitmar {
@@ -61,6 +63,48 @@ TEST(FakeQuantizeActivations, PassesTheGradientUnchanged) {
   const torch::Tensor weights = torch::randn({4, 19});
   (fake_quantize_activations(x) * weights).sum().backward();
   EXPECT_TRUE(same(x.grad(), weights));
+}
+
+// [sequences, T, heads · width] -> [sequences, heads, T, width], rotated where tables are given.
+torch::Tensor plain_heads(const torch::Tensor& x, std::int64_t heads, const RotaryTable& table) {
+  auto split = x.view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
+  if (table.cosine.defined()) {
+    const auto halves = split.chunk(2, -1);
+    split = torch::cat(
+        {halves[0] * table.cosine - halves[1] * table.sine, halves[0] * table.sine + halves[1] * table.cosine}, -1);
+  }
+  return split;
+}
+
+TEST(QuantizedHeads, EqualPlainTorchAndPassTheRotationsGradient) {
+  torch::manual_seed(4);
+  for (const auto& [heads, width] : {std::pair<std::int64_t, std::int64_t>{4, 32}, {2, 6}, {1, 50}, {3, 64}}) {
+    for (const bool rotated : {false, true}) {
+      const std::int64_t length = 37;
+      const RotaryTable table = rotated ? RotaryTable::make(length, width, 10000.0, torch::kCPU) : RotaryTable();
+      // Part of a wider product, as queries, keys and values come; a token of zeros.
+      const torch::Tensor wide = torch::randn({5, length, 3 * heads * width});
+      wide.select(1, 3).zero_();
+      const torch::Tensor x = wide.narrow(2, heads * width, heads * width).requires_grad_();
+      const torch::Tensor plain = plain_heads(x, heads, table);
+      const torch::Tensor expected = fake_quantize_heads(plain);
+      const torch::Tensor y = quantized_heads(x, heads, table.cosine, table.sine);
+      EXPECT_TRUE(same(y, expected)) << heads << " heads of " << width << ", rotated " << rotated;
+      const torch::Tensor upstream = torch::randn(y.sizes());
+      const auto gradient = [&](const torch::Tensor& output) {
+        return torch::autograd::grad({(output * upstream).sum()}, {x})[0];
+      };
+      EXPECT_TRUE(same(gradient(y), gradient(plain))) << heads << " heads of " << width << ", rotated " << rotated;
+    }
+  }
+}
+
+TEST(QuantizedHeads, OtherTypesFollowTheSameRule) {
+  const torch::Tensor x = torch::randn({2, 5, 16}, torch::kDouble);
+  const RotaryTable table = RotaryTable::make(5, 8, 10000.0, torch::kCPU);
+  const torch::Tensor y = quantized_heads(x, 2, table.cosine, table.sine);
+  EXPECT_EQ(y.scalar_type(), torch::kDouble);
+  EXPECT_TRUE(same(y, fake_quantize_heads(plain_heads(x, 2, table))));
 }
 
 TEST(FakeQuantizeTernary, EqualsPlainTorch) {

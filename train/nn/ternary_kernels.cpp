@@ -113,6 +113,11 @@ void widen_rows(std::span<const BFloat16Bits> values, std::span<const float> fac
   }
 }
 
+BITMAR_WIDE_VECTORS
+void add_rows(std::span<const BFloat16Bits> values, std::span<float> out) {
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] += to_float(values[i]);
+}
+
 namespace {
 
 // Integers in the order of the floats, which GCC takes the maximum of in vectors; its own inverse.

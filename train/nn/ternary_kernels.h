@@ -36,6 +36,9 @@ void scale_gradient_rows(std::span<const float> gradient, std::span<const float>
 // out = values * factors[row], values [factors.size(), columns] in BF16.
 void widen_rows(std::span<const BFloat16Bits> values, std::span<const float> factors, std::span<float> out);
 
+// out += values, in BF16.
+void add_rows(std::span<const BFloat16Bits> values, std::span<float> out);
+
 struct SoftmaxRow {
   float log_partition = 0.0f;  // log sum exp(z)
   float sum = 0.0f;            // of the weights

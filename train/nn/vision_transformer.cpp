@@ -48,9 +48,9 @@ torch::Tensor TowerAttentionImpl::forward(const torch::Tensor& x) {
   const std::int64_t tokens = x.size(1);
   const std::int64_t width = x.size(2);
   auto parts = project_together(x, {query, key, value});
-  for (auto& part : parts) part = part.view({batch, tokens, heads_, width / heads_}).transpose(1, 2);
-  if (query->is_ternary()) {  // as in the runtime: 8-bit codes with a scale a head
-    for (auto& part : parts) part = fake_quantize_heads(part);
+  for (auto& part : parts) {  // ternary: as in the runtime, 8-bit codes with a scale a head
+    part = query->is_ternary() ? quantized_heads(part, heads_)
+                               : part.view({batch, tokens, heads_, width / heads_}).transpose(1, 2);
   }
   const torch::Tensor mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2]);
   return output(mixed.transpose(1, 2).reshape({batch, tokens, width}));

@@ -16,7 +16,7 @@ using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
 constexpr std::int64_t kCachedLogits = std::int64_t{1} << 22;  // integer logits between product and softmax: 16 MB
-constexpr std::int64_t kHeldWeights = std::int64_t{1} << 25;   // BF16 softmax weights between softmax and products
+constexpr std::int64_t kHeldWeights = std::int64_t{1} << 26;   // BF16 softmax weights between softmax and products
 constexpr std::int64_t kFewestTokens = 32;                     // of one product, however many columns
 
 // The parts of one backward pass, accumulated group of tokens by group of tokens.
@@ -83,12 +83,21 @@ class Pass {
       factors[i] = weight_of(token) / sums[i];
     }
     weights.narrow(0, count, weights.size(0) - count).zero_();
-    const torch::Tensor share = torch::tensor(factors).unsqueeze(1);  // [count, 1]
+    const torch::Tensor share = torch::tensor(factors);  // [count]
     const torch::Tensor towards = torch::mm(weights, wide_matrix_).narrow(0, 0, count);
-    gradients.hidden.narrow(0, first, count).copy_(towards.to(torch::kFloat).mul_(share * scale_));
+    const torch::Tensor hidden = gradients.hidden.narrow(0, first, count);
+    const torch::Tensor shares = share * scale_;
+    for_rows(hidden, [&](std::size_t row, std::size_t rows, std::size_t columns) {
+      widen_rows(bits(towards).subspan(row * columns, rows * columns), values<float>(shares).subspan(row, rows),
+                 mutable_values<float>(hidden).subspan(row * columns, rows * columns));
+    });
     const torch::Tensor inputs = tokens_.codes.narrow(0, first, count).to(torch::kFloat) *
-                                 (share * tokens_.inverse.narrow(0, first, count).unsqueeze(1));
-    gradients.weight.add_(torch::mm(padded_bfloat16(inputs).t(), weights));
+                                 (share * tokens_.inverse.narrow(0, first, count)).unsqueeze(1);
+    const torch::Tensor step = torch::mm(padded_bfloat16(inputs).t(), weights);
+    for_rows(step, [&](std::size_t row, std::size_t rows, std::size_t columns) {
+      add_rows(bits(step).subspan(row * columns, rows * columns),
+               mutable_values<float>(gradients.weight).subspan(row * columns, rows * columns));
+    });
   }
 
  private:

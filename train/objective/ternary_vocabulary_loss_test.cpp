@@ -69,7 +69,9 @@ TEST_P(TernaryVocabularyLossTest, EqualsThePlainComputation) {
 INSTANTIATE_TEST_SUITE_P(Shapes, TernaryVocabularyLossTest,
                          ::testing::Values(Case{1, 503, 256, false, false}, Case{7, 503, 1, true, true},
                                            Case{65, 130, 64, false, true}, Case{700, 997, 33, true, false},
-                                           Case{40, 50257, 16, false, true}));
+                                           Case{40, 50257, 16, false, true},
+                                           // More weights than are held at once: three groups of tokens.
+                                           Case{40, 600000, 16, false, true}));
 
 TEST(TernaryVocabularyLoss, ComputesNoGradientsWhereNoneAreWanted) {
   const torch::NoGradGuard no_grad;
