@@ -4,11 +4,11 @@
 torch_memory.py, torch_objective.py), must arrive at the same losses, and then both take steps: BF16, the full
 vocabulary, the same thread count. PyTorch has autocast, fused AdamW and fused attention in every variant:
 
-  full-logits   all logits at once, cross-entropy in FP32 (takes some 15 GB)
+  full-logits   all logits at once, cross-entropy in FP32 (takes 13 GB)
   plain         logits of a quarter of the batch at a time, cross-entropy in FP32
   small-chunks  logits of 512 tokens at a time: they stay in the cache
   bf16-logits   the same, cross-entropy in BF16 (probabilities are then some per cent off)
-  kept-memory   bf16-logits with glibc told to keep freed memory, as bitmar-train does
+  kept-memory   bf16-logits with glibc told to keep freed memory, as bitmar-train's allocator does
   compiled      small-chunks under torch.compile (needs a C++ compiler)
 """
 
@@ -26,8 +26,8 @@ from interleave import ROOT, Row, compare, describe, machine, table, write_json
 
 CONFIGS = [ROOT / "configs" / "bitmar-14m.toml", ROOT / "configs" / "bitmar-14m-captions.toml"]
 PATCHES = {"bitmar-14m": 256, "bitmar-14m-bitvit": 196}  # of a photo, before the model's pooling
-VARIANTS = {"full-logits": ["--chunk-tokens", "1000000000"], "plain": ["--chunk-tokens", "4096"], "small-chunks": [], "bf16-logits": ["--bf16-logits"],
-            "kept-memory": ["--bf16-logits"], "compiled": ["--compile"]}
+VARIANTS = {"full-logits": ["--chunk-tokens", "1000000000"], "plain": ["--chunk-tokens", "4096"], "small-chunks": [],
+            "bf16-logits": ["--bf16-logits"], "kept-memory": ["--bf16-logits"], "compiled": ["--compile"]}
 KEEP_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1000000000000"}
 
 
