@@ -71,7 +71,7 @@ torch::Tensor rotate_by_torch(const torch::Tensor& x, const torch::Tensor& cosin
   return torch::cat({halves[0] * cosine - halves[1] * sine, halves[0] * sine + halves[1] * cosine}, -1);
 }
 
-// to = from rotated, [width]; direction -1: back. In place where both are one.
+// to = from rotated, [width]; direction -1: back.
 void rotate_head(const float* from, const float* cosine, const float* sine, float direction, std::int64_t width,
                  float* to) {
   const std::int64_t half = width / 2;
