@@ -40,10 +40,6 @@ void StepAverages::log(RunLog& log) {
     const StreamSettings& stream = settings_.data.train[i];
     write(fmt::format("stream/{}/{}", stream.name, stream.samples > 0 ? "reward" : "loss"), means_[kQuantities + i]);
   }
-  clear();
-}
-
-void StepAverages::clear() {
   std::ranges::fill(means_, Mean{});
 }
 

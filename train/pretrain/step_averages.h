@@ -23,10 +23,8 @@ class StepAverages {
 
   void add(const StepOutcome& outcome);
   // A stream's mean is over its batches, the others' over the steps that had the quantity; the gradient's norm is of
-  // applied steps. What no step had is not logged.
+  // applied steps. What no step had is not logged. Then starts anew.
   void log(RunLog& log);
-  // Forgets the steps so far; log() does.
-  void clear();
 
   // The sums of a line under way, FP64 [2 · quantities], for a checkpoint.
   [[nodiscard]] torch::Tensor state() const;
