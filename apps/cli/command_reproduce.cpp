@@ -159,6 +159,17 @@ std::vector<Fact> facts(const ReproduceFlags& options, const std::string& model)
   return facts;
 }
 
+// Of the tasks, memory on and off; of those whose predictions an earlier run had kept it is the time to read these.
+std::string time_of(const EvaluationRun& run) {
+  const auto minutes = [](const std::vector<TaskResult>& tasks) {
+    double seconds = 0;
+    for (const TaskResult& task : tasks) seconds += task.seconds;
+    return seconds / 60;
+  };
+  return fmt::format("{:.1f} minutes for the tasks, {:.1f} once more without memory", minutes(run.tasks),
+                     minutes(run.ablation));
+}
+
 // The figures of the model's training, and of what it reads from its memory while it captions the photo.
 Result<void> add_figures(const ReproduceFlags& options, EvaluationRun& run) {
   std::optional<PhotoToRead> photo;
@@ -221,8 +232,13 @@ Result<void> reproduce(ReproduceFlags options) {
     BITMAR_TRY(run.ablation, run_tasks(options, chosen, false));
   }
   const std::uint64_t seed = options.context.seed;
-  BITMAR_TRY_VOID(write_text_file(options.output + "/results.json", to_json(run, seed).dump(2) + "\n"));
-  BITMAR_TRY_VOID(write_text_file(options.output + "/results.md", result_page(run, seed)));
+  run.effects = memory_effects(run.tasks, run.ablation, seed);
+  if (run.fine_tuned) {
+    run.fine_tuned_effects = memory_effects(run.fine_tuned->tasks, run.fine_tuned->ablation, seed);
+  }
+  run.facts.push_back({"time", time_of(run)});
+  BITMAR_TRY_VOID(write_text_file(options.output + "/results.json", to_json(run).dump(2) + "\n"));
+  BITMAR_TRY_VOID(write_text_file(options.output + "/results.md", result_page(run)));
   fmt::print("{0}/results.json, {0}/results.md\n", options.output);
   return {};
 }

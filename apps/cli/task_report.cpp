@@ -8,7 +8,7 @@
 namespace bitmar::cli {
 namespace {
 
-constexpr std::string_view kRow = "{:<45} {:>8} {:>18} {:>7} {:>8} {:>8} {:>8} {:>6} {:>7} {:>8}\n";
+constexpr std::string_view kRow = "{:<45} {:>8} {:>18} {:>7} {:>8} {:>8} {:>8} {:>8} {:>6} {:>7} {:>8}\n";
 
 // As many digits as the columns hold: 0.1234, 17.31, 50257.
 std::string number(const std::optional<double>& value) {
@@ -29,9 +29,10 @@ std::string group_rows(const std::string& name, const ScoreGroup& group, const s
   for (const Score& score : group.scores) {
     const bool first = &score == &group.scores.front();
     rows += fmt::format(fmt::runtime(kRow), first ? fmt::format("{} {}", name, score.metric) : "  " + score.metric,
-                        number(score.value), interval(score.interval), number(score.chance), number(score.majority),
-                        number(score.no_image), number(score.shuffled_images), first ? std::to_string(group.ties) : "",
-                        first ? std::to_string(group.items) : "", first ? seconds : "");
+                        number(score.value), interval(score.interval), number(score.chance), number(score.uniform),
+                        number(score.majority), number(score.no_image), number(score.shuffled_images),
+                        first ? std::to_string(group.ties) : "", first ? std::to_string(group.items) : "",
+                        first ? seconds : "");
   }
   return rows;
 }
@@ -39,8 +40,8 @@ std::string group_rows(const std::string& name, const ScoreGroup& group, const s
 }  // namespace
 
 std::string task_table(std::span<const TaskResult> results, bool parts) {
-  std::string table = fmt::format(fmt::runtime(kRow), "", "score", "95 %", "chance", "majority", "no image", "shuffled",
-                                  "ties", "items", "seconds");
+  std::string table = fmt::format(fmt::runtime(kRow), "", "score", "95 %", "chance", "uniform", "majority", "no image",
+                                  "shuffled", "ties", "items", "seconds");
   for (const TaskResult& result : results) {
     table += group_rows(result.task, result.total, fmt::format("{:.1f}", result.seconds));
     for (const ScoreGroup& part : result.parts) {

@@ -130,7 +130,11 @@ TaskResult result_of(std::string name, const Texts& texts, std::span<const std::
   for (std::size_t i = 0; i < domains.size(); ++i) {
     result.parts.push_back(group_of(texts.domains[i].name, domains[i], context));
   }
-  for (const TextLoss& block : all) result.credits.push_back(nats_per_token(block));
+  result.values = {.width = 2, .statistic = ratio_of_sums};
+  for (const TextLoss& block : all) {
+    result.values.values.push_back(block.nats);
+    result.values.values.push_back(block.tokens);
+  }
   return result;
 }
 

@@ -71,7 +71,8 @@ Result<Surprisals> measure_surprisals(const TaskContext& context, const CsvTable
 struct Regression {
   std::string name;
   Column target;
-  std::vector<Column> columns;  // the predictors, their products, last the surprisal
+  std::vector<Column> columns;  // the predictors, their products, last the surprisal; standardized
+  Column surprisal;             // as it is
 };
 
 Regression make_regression(std::string name, const Column& target, const std::vector<Column>& predictors,
@@ -87,7 +88,7 @@ Regression make_regression(std::string name, const Column& target, const std::ve
     for (const std::size_t row : rows) some.push_back(values[row]);
     return some;
   };
-  Regression regression{std::move(name), chosen(target), {}};
+  Regression regression{std::move(name), chosen(target), {}, chosen(surprisal)};
   for (const Column& predictor : predictors) standardize(regression.columns.emplace_back(chosen(predictor)));
   for (std::size_t i = 0; i < predictors.size(); ++i) {
     for (std::size_t j = i + 1; j < predictors.size(); ++j) {
@@ -96,7 +97,7 @@ Regression make_regression(std::string name, const Column& target, const std::ve
       regression.columns.push_back(std::move(product));
     }
   }
-  standardize(regression.columns.emplace_back(chosen(surprisal)));
+  standardize(regression.columns.emplace_back(regression.surprisal));
   return regression;
 }
 
@@ -109,6 +110,12 @@ double gain(std::span<const Column> columns, std::span<const double> target) {
 // Of a predictor that has nothing to do with the target: a share of 1 / (rows - coefficients) is expected.
 double chance_of(const Regression& regression) {
   return 100.0 / static_cast<double>(regression.target.size() - regression.columns.size());
+}
+
+Column drawn(const Column& values, std::span<const std::uint32_t> indices) {
+  Column some;
+  for (const std::uint32_t index : indices) some.push_back(values[index]);
+  return some;
 }
 
 // The mean gain over regressions on the same rows, and its interval over these.
@@ -124,19 +131,34 @@ Score score_of(std::string metric, std::span<const Regression> regressions, std:
   score.chance = mean(chance_of);
   score.interval = bootstrap(regressions.front().target.size(),
                              [&](std::span<const std::uint32_t> indices) {
-                               const auto drawn = [&](const Column& values) {
-                                 Column some;
-                                 for (const std::uint32_t index : indices) some.push_back(values[index]);
-                                 return some;
-                               };
                                return mean([&](const Regression& one) {
                                  std::vector<Column> columns;
-                                 for (const Column& column : one.columns) columns.push_back(drawn(column));
-                                 return gain(columns, drawn(one.target));
+                                 for (const Column& column : one.columns) columns.push_back(drawn(column, indices));
+                                 return gain(columns, drawn(one.target, indices));
                                });
                              },
                              {.seed = seed, .resamples = 200});
   return score;
+}
+
+// The surprisals of the rows, whose mean gain over the regressions is the score: a share of variance does not depend on
+// how they are scaled.
+ItemValues values_of(std::vector<Regression> regressions) {
+  ItemValues values{.values = regressions.front().surprisal};
+  values.statistic = [regressions = std::move(regressions)](std::span<const std::uint32_t> rows,
+                                                            std::span<const double> surprisals) {
+    double sum = 0;
+    for (const Regression& one : regressions) {
+      std::vector<Column> columns;
+      for (const Column& column : std::span(one.columns).first(one.columns.size() - 1)) {
+        columns.push_back(drawn(column, rows));
+      }
+      columns.emplace_back(surprisals.begin(), surprisals.end());
+      sum += gain(columns, drawn(one.target, rows));
+    }
+    return sum / static_cast<double>(regressions.size());
+  };
+  return values;
 }
 
 }  // namespace
@@ -184,6 +206,7 @@ Result<TaskResult> run_reading(const TaskContext& context) {
                             .items = regression.target.size(),
                             .scores = {score_of("gain", {&regression, 1}, context.seed)}});
   }
+  result.values = values_of(std::move(eye_tracking));
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return result;
 }

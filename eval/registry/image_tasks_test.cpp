@@ -163,7 +163,7 @@ TEST_F(ImageTasks, PerplexityIsOfTheHeldOutText) {
     EXPECT_NEAR(score(*result, "perplexity_per_byte").value, *score(*result, "perplexity_per_byte").chance, 1e-6);
     ASSERT_EQ(result->parts.size(), 2u);
     EXPECT_EQ(result->parts[1].name, "b");
-    EXPECT_EQ(result->credits.size(), result->total.items);
+    EXPECT_EQ(result->values.items(), result->total.items);
   }
   const auto streamed = find_task("streaming_perplexity")->run(context(engine_));
   EXPECT_EQ(score(*streamed, "session_growth_bytes").value, 0.0);

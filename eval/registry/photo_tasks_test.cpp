@@ -12,6 +12,8 @@ namespace bitmar {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::OutputHead;
+using testing::random_engine;
 using testing::random_features;
 using testing::small_config;
 
@@ -44,10 +46,8 @@ TEST_F(PhotoTasks, CaptionsEqualTheCaptionEvaluation) {
   EXPECT_NEAR(score(*result, "rouge_l").value, scores.rouge_l, 1e-12);
   EXPECT_NEAR(*score(*result, "bleu_1").shuffled_images, others.bleu[0], 1e-12);
   EXPECT_EQ(score(*result, "different_captions").value, static_cast<double>(scores.distinct));
-  ASSERT_EQ(result->credits.size(), 9u);
-  double sum = 0;
-  for (const double credit : result->credits) sum += credit / 9;
-  EXPECT_NEAR(sum, scores.cider, 1e-12);
+  ASSERT_EQ(result->values.items(), 9u);
+  EXPECT_NEAR(score_of(result->values), scores.cider, 1e-12);
   EXPECT_EQ(find_task("captions")->run(kept)->total.scores[4].value, result->total.scores[4].value);
   kept.memory = false;
   EXPECT_THAT(find_task("captions")->run(kept).error().message, HasSubstr("'memory' is true, here it is false"));
@@ -92,22 +92,28 @@ TEST_F(PhotoTasks, SecondCaptionsAreScoredAfterTheFirstWasWritten) {
   session.reset();
   ASSERT_TRUE(session.read(caption(0)));
   ASSERT_TRUE(session.write_episode({}));
-  EXPECT_NEAR(result->credits[5], nats_per_token(), 1e-12);
-  EXPECT_NE(result->credits[5], before);
+  const auto of_photo = std::span(result->values.values).subspan(2 * 5, 2);
+  EXPECT_NEAR(of_photo[0] / of_photo[1], nats_per_token(), 1e-12);
+  EXPECT_NE(of_photo[0] / of_photo[1], before);
 
   const double own = score(*result, "perplexity").value;
   EXPECT_NEAR(score(*result, "lower_than_nothing_written").value,
               1 - own / score(*result, "perplexity_nothing_written").value, 1e-12);
-  EXPECT_NE(*score(*result, "perplexity").shuffled_images, own);
+  EXPECT_NEAR(score_of(result->values), own, 1e-9);
+  EXPECT_NE(score(*result, "perplexity_another_photo_written").value, own);
   EXPECT_NE(*score(*result, "perplexity").no_image, own);
   TaskContext other = context(engine_);
   other.threads = 3;
-  EXPECT_EQ(find_task("second_caption")->run(other)->credits, result->credits);
+  EXPECT_EQ(find_task("second_caption")->run(other)->values.values, result->values.values);
   other.memory = false;
   const auto off = find_task("second_caption")->run(other);
   ASSERT_TRUE(off) << off.error().message;
   EXPECT_EQ(off->total.scores.size(), 1u);
   EXPECT_EQ(off->total.scores[0].value, score(*result, "perplexity_memory_off").value);
+  const auto uniform = find_task("second_caption")->run(context(random_engine(small_config(), 3, OutputHead::kZero)));
+  ASSERT_TRUE(uniform) << uniform.error().message;
+  EXPECT_NEAR(score(*uniform, "perplexity").value, *score(*uniform, "perplexity").chance, 1e-6);
+  EXPECT_NEAR(score(*uniform, "lower_than_nothing_written").value, 0.0, 1e-9);
 
   write("flickr8k/captions.tsv", "0.jpg\t0\tA dog .\n");
   write("flickr8k/dev.txt", "0.jpg\n");
@@ -141,12 +147,10 @@ TEST_F(PhotoTasks, RetrievalOfARandomModelIsChance) {
   EXPECT_LE(recall.interval->low, *recall.chance);
   EXPECT_GE(recall.interval->high, *recall.chance);
   EXPECT_NEAR(*score(*result, "image_to_text_recall@1").chance, 1.0 / 60, 1e-12);
-  double sum = 0;
-  for (const double credit : result->credits) sum += credit / 60;
-  EXPECT_NEAR(sum, result->total.scores.front().value, 1e-12);
+  EXPECT_NEAR(score_of(result->values), result->total.scores.front().value, 1e-12);
   TaskContext threaded = context(engine_);
   threaded.threads = 3;
-  EXPECT_EQ(find_task("retrieval")->run(threaded)->credits, result->credits);
+  EXPECT_EQ(find_task("retrieval")->run(threaded)->values.values, result->values.values);
 }
 
 }  // namespace

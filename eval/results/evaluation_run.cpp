@@ -1,8 +1,5 @@
 #include "eval/results/evaluation_run.h"
 
-#include <algorithm>
-#include <cassert>
-
 #include "eval/tasks/task_json.h"
 
 namespace bitmar {
@@ -26,43 +23,25 @@ Json to_json(const MemoryEffect& effect) {
 
 // Adds both kinds of results and how far they are apart.
 void add_tasks(Json& json, std::span<const TaskResult> memory_on, std::span<const TaskResult> memory_off,
-               std::uint64_t seed) {
+               std::span<const MemoryEffect> effects) {
   for (const char* key : {"tasks", "memory_off", "memory_effects"}) json[key] = Json::array();
   for (const TaskResult& task : memory_on) json["tasks"].push_back(bitmar::to_json(task));
   for (const TaskResult& task : memory_off) json["memory_off"].push_back(bitmar::to_json(task));
-  for (const MemoryEffect& effect : memory_effects(memory_on, memory_off, seed)) {
+  for (const MemoryEffect& effect : effects) {
     json["memory_effects"].push_back(to_json(effect));
   }
 }
 
 }  // namespace
 
-std::vector<MemoryEffect> memory_effects(std::span<const TaskResult> memory_on, std::span<const TaskResult> memory_off,
-                                         std::uint64_t seed) {
-  std::vector<MemoryEffect> effects;
-  for (const TaskResult& on : memory_on) {
-    const auto off = std::ranges::find(memory_off, on.task, &TaskResult::task);
-    if (off == memory_off.end() || on.total.scores.empty() || off->total.scores.empty()) continue;
-    MemoryEffect& effect = effects.emplace_back();
-    effect.task = on.task;
-    effect.metric = on.total.scores.front().metric;
-    effect.on = on.total.scores.front().value;
-    effect.off = off->total.scores.front().value;
-    if (!on.credits.empty() && on.credits.size() == off->credits.size()) {
-      effect.paired = paired_difference(on.credits, off->credits, {.seed = seed});
-    }
-  }
-  return effects;
-}
-
-nlohmann::ordered_json to_json(const EvaluationRun& run, std::uint64_t seed) {
+nlohmann::ordered_json to_json(const EvaluationRun& run) {
   Json json = {{"facts", Json::object()}};
   for (const Fact& fact : run.facts) json["facts"][fact.name] = fact.value;
-  add_tasks(json, run.tasks, run.ablation, seed);
+  add_tasks(json, run.tasks, run.ablation, run.effects);
   json["fine_tuned"] = nullptr;
   if (const auto& scores = run.fine_tuned) {
     json["fine_tuned"] = {{"checkpoint", scores->checkpoint}, {"step", scores->step}, {"settings", scores->settings}};
-    add_tasks(json["fine_tuned"], scores->tasks, scores->ablation, seed);
+    add_tasks(json["fine_tuned"], scores->tasks, scores->ablation, run.fine_tuned_effects);
   }
   json["speed"] = Json::array();
   for (const SpeedRow& row : run.speed) {

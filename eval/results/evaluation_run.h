@@ -3,12 +3,11 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "eval/results/fine_tuned.h"
-#include "eval/statistics/paired.h"
+#include "eval/results/memory_effects.h"
 #include "eval/tasks/task.h"
 
 namespace bitmar {
@@ -34,34 +33,25 @@ struct FigureFile {
 };
 
 struct EvaluationRun {
-  std::vector<Fact> facts;           // model, hash, machine, commit, seed, date …
-  std::vector<TaskResult> tasks;     // with memory
-  std::vector<TaskResult> ablation;  // the same tasks without it, in the same order; empty: the model has none
+  std::vector<Fact> facts;            // model, hash, machine, commit, seed, date …
+  std::vector<TaskResult> tasks;      // with memory
+  std::vector<TaskResult> ablation;   // the same tasks without it, in the same order; empty: the model has none
+  std::vector<MemoryEffect> effects;  // of these
   std::optional<FineTuned> fine_tuned;
+  std::vector<MemoryEffect> fine_tuned_effects;
   std::vector<SpeedRow> speed;
   std::string training_report;  // a page, from this one's folder; empty: none
   std::vector<FigureFile> figures;
   std::vector<std::string> missing;  // tasks whose files were not there
 };
 
-// A task with memory on and off: the first score of both, and their difference item by item where that is defined.
-struct MemoryEffect {
-  std::string task;
-  std::string metric;
-  double on = 0;
-  double off = 0;
-  std::optional<PairedDifference> paired;
-};
-[[nodiscard]] std::vector<MemoryEffect> memory_effects(std::span<const TaskResult> memory_on,
-                                                       std::span<const TaskResult> memory_off, std::uint64_t seed);
-
 // The run as results.json: {"facts": {…}, "tasks": […], "memory_off": […], "memory_effects": […], "fine_tuned":
 // {"checkpoint": …, "step": …, "settings": …, "tasks": […], "memory_off": […], "memory_effects": […]} or null, "speed":
 // […], "figures": […], "missing": […]}; tasks in the form of eval/tasks/task_json.h.
-[[nodiscard]] nlohmann::ordered_json to_json(const EvaluationRun& run, std::uint64_t seed);
+[[nodiscard]] nlohmann::ordered_json to_json(const EvaluationRun& run);
 
 // The run as a Markdown page, in the order of the paper's tables: zero-shot tasks, BabyLM and images, fine-tuning,
 // memory on and off, speed; then the figures.
-[[nodiscard]] std::string result_page(const EvaluationRun& run, std::uint64_t seed);
+[[nodiscard]] std::string result_page(const EvaluationRun& run);
 
 }  // namespace bitmar

@@ -1,6 +1,7 @@
 #include "eval/results/fine_tuned.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string_view>
 #include <utility>
@@ -24,10 +25,10 @@ struct Folder {
   std::vector<std::vector<std::size_t>> labels;  // the right ones, of each task's items
 };
 
-// The right labels of a task's items, in the file's order, and whether each was given.
+// The right labels of a task's items and those that were given, in the file's order.
 struct Answers {
   std::vector<std::size_t> labels;
-  std::vector<double> credits;
+  std::vector<std::size_t> given;
 };
 
 Result<Answers> read_answers(const std::string& path) {
@@ -37,10 +38,29 @@ Result<Answers> read_answers(const std::string& path) {
     BITMAR_TRY(const std::size_t gold, record.index("gold", kAnyLabel));
     BITMAR_TRY(const std::size_t prediction, record.index("pred", kAnyLabel));
     answers.labels.push_back(gold);
-    answers.credits.push_back(gold == prediction ? 1.0 : 0.0);
+    answers.given.push_back(prediction);
     return {};
   }));
   return answers;
+}
+
+// What each answer adds to the metric that finetune quotes: accuracy, or F1 of label 1.
+ItemValues values_of(const Answers& answers, bool is_f1) {
+  ItemValues values;
+  if (is_f1) {
+    values.width = 2;
+    values.statistic = ratio_of_sums;
+  }
+  for (std::size_t i = 0; i < answers.labels.size(); ++i) {
+    const std::size_t gold = answers.labels[i], given = answers.given[i];
+    if (is_f1) {
+      values.values.push_back(gold == 1 && given == 1 ? 2.0 : 0.0);
+      values.values.push_back((gold == 1 ? 1.0 : 0.0) + (given == 1 ? 1.0 : 0.0));
+    } else {
+      values.values.push_back(gold == given ? 1.0 : 0.0);
+    }
+  }
+  return values;
 }
 
 // What results.json says of the model.
@@ -82,7 +102,14 @@ Result<Folder> read_folder(const std::string& folder) {
       return fail(ErrorCode::kInvalidFile, "{}: {} predictions; expected {}, the items of {}", predictions,
                   answers.labels.size(), task.total.items, path);
     }
-    if (task.total.scores.front().metric == "accuracy") task.credits = std::move(answers.credits);
+    const Score& quoted = task.total.scores.front();
+    if (quoted.metric == "accuracy" || quoted.metric == "f1") {
+      task.values = values_of(answers, quoted.metric == "f1");
+      if (const double score = score_of(task.values); std::abs(score - quoted.value) > 1e-9) {
+        return fail(ErrorCode::kInvalidFile, "{}: {} of {}; expected {}, as in {}", predictions, quoted.metric, score,
+                    quoted.value, path);
+      }
+    }
     read.labels.push_back(std::move(answers.labels));
   }
   read.tasks = std::move(stored.tasks);

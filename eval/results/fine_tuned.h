@@ -22,8 +22,8 @@ struct FineTuned {
 };
 
 // One or two folders: as the model is, and without its memory, in any order; each says which it is. Tasks that are
-// quoted by their accuracy get credits. kInvalidArgument: two of one kind, or not of the same weights, settings and
-// items; kInvalidFile: not what finetune writes.
+// quoted by accuracy or F1 get their items' values. kInvalidArgument: two of one kind, or not of the same weights,
+// settings and items; kInvalidFile: not what finetune writes, or predictions that do not give the score.
 [[nodiscard]] Result<FineTuned> read_fine_tuned(const std::vector<std::string>& folders);
 
 }  // namespace bitmar

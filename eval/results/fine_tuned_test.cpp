@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -31,6 +32,8 @@ class FineTunedScores : public ::testing::Test {
       last_epoch["name"] = "last epoch";
       return Json{{"task", task_name}, {"seconds", 1.0}, {"total", group(value)}, {"parts", {last_epoch}}};
     };
+    const auto right = static_cast<double>(std::ranges::count(predictions, 1));  // gold is 1 everywhere
+    const auto items = static_cast<double>(predictions.size());
     const std::string path = folder_.file(name);
     std::string lines;
     for (const int prediction : predictions) lines += Json{{"gold", 1}, {"pred", prediction}}.dump() + "\n";
@@ -38,11 +41,11 @@ class FineTunedScores : public ::testing::Test {
       std::filesystem::create_directories(path + each);
       testing::write_file(path + each + "/predictions.jsonl", lines);
     }
-    testing::write_file(
-        path + "/results.json",
-        Json{{"model", model},
-             {"tasks", {task("finetune-wsc", "accuracy", 0.75, 0.5), task("finetune-mrpc", "f1", 0.8, 0.8)}}}
-            .dump());
+    testing::write_file(path + "/results.json", Json{{"model", model},
+                                                     {"tasks",
+                                                      {task("finetune-wsc", "accuracy", right / items, 0.5),
+                                                       task("finetune-mrpc", "f1", 2 * right / (items + right), 0.8)}}}
+                                                    .dump());
     return path;
   }
 
@@ -65,9 +68,9 @@ TEST_F(FineTunedScores, AreReadWithTheirItemsInAnyOrderOfFolders) {
   EXPECT_EQ(scores->checkpoint, "runs/captions");
   EXPECT_EQ(scores->step, 12u);
   ASSERT_EQ(scores->tasks.size(), 2u);
-  EXPECT_EQ(scores->tasks[0].credits, (std::vector<double>{1, 1, 1, 0}));
-  EXPECT_EQ(scores->ablation[0].credits, (std::vector<double>{1, 0, 0, 1}));
-  EXPECT_TRUE(scores->tasks[1].credits.empty());  // F1 is no mean over items
+  EXPECT_EQ(scores->tasks[0].values.values, (std::vector<double>{1, 1, 1, 0}));
+  EXPECT_EQ(scores->ablation[0].values.values, (std::vector<double>{1, 0, 0, 1}));
+  EXPECT_DOUBLE_EQ(score_of(scores->tasks[1].values), 6.0 / 7.0);
   EXPECT_TRUE(read_fine_tuned({on})->ablation.empty());
 }
 
@@ -76,16 +79,17 @@ TEST_F(FineTunedScores, StandOnThePageWithTheLastEpochAndWithoutMemory) {
   const auto scores =
       read_fine_tuned({write("on", model(true), {1, 1, 1, 0}), write("off", model(false), {1, 0, 0, 1})});
   ASSERT_TRUE(scores) << scores.error().message;
-  EXPECT_THAT(result_page(run, 1), ::testing::Not(HasSubstr("Fine-tuned")));
+  EXPECT_THAT(result_page(run), ::testing::Not(HasSubstr("Fine-tuned")));
   run.fine_tuned = *scores;
-  const std::string page = result_page(run, 1);
+  run.fine_tuned_effects = memory_effects(scores->tasks, scores->ablation, 1);
+  const std::string page = result_page(run);
   EXPECT_THAT(page, HasSubstr("From the checkpoint runs/captions, step 12, by usual settings. "));
   EXPECT_THAT(page, HasSubstr("| finetune-wsc | on | accuracy | 0.7500 |  | 0.5000 | 0.5000 | 0.6250 | 4 |\n"));
-  EXPECT_THAT(page, HasSubstr("| finetune-mrpc | off | f1 | 0.8000 |  | 0.8000 | 0.5000 | 0.6250 | 4 |\n"));
-  const Json json = to_json(run, 1)["fine_tuned"];
+  EXPECT_THAT(page, HasSubstr("| finetune-mrpc | off | f1 | 0.6667 |  | 0.8000 | 0.5000 | 0.6250 | 4 |\n"));
+  const Json json = to_json(run)["fine_tuned"];
   EXPECT_EQ(json["memory_off"].size(), 2u);
   EXPECT_EQ(json["memory_effects"][0]["difference"], 0.25);  // item by item: 3 of 4 right, 2 of 4
-  EXPECT_FALSE(json["memory_effects"][1].contains("difference"));
+  EXPECT_DOUBLE_EQ(json["memory_effects"][1]["difference"].get<double>(), 6.0 / 7.0 - 4.0 / 6.0);
 }
 
 TEST_F(FineTunedScores, ErrorsNameTheFolderAndWhatWasExpected) {
@@ -103,10 +107,12 @@ TEST_F(FineTunedScores, ErrorsNameTheFolderAndWhatWasExpected) {
   EXPECT_EQ(message({on, quick}), quick + ": fine-tuned by fewer epochs; expected usual settings, as in " + on);
   const std::string off = write("off", model(false), {1, 1});
   EXPECT_EQ(message({on, off}), "no error");
-  testing::write_file(off + "/mrpc/predictions.jsonl", "{\"gold\": 1, \"pred\": 1}\n{\"gold\": 0, \"pred\": 1}\n");
+  testing::write_file(off + "/mrpc/predictions.jsonl", "{\"gold\": 1, \"pred\": 1}\n{\"gold\": 0, \"pred\": 0}\n");
   EXPECT_THAT(message({on, off}), HasSubstr(off + ": finetune-mrpc: of other items than in " + on));
   const std::string nameless = write("nameless", Json{{"step", 3}}, {1, 1});
   EXPECT_THAT(message({nameless}), HasSubstr(nameless + "/results.json: model: expected"));
+  testing::write_file(on + "/wsc/predictions.jsonl", "{\"gold\": 1, \"pred\": 1}\n{\"gold\": 1, \"pred\": 0}\n");
+  EXPECT_THAT(message({on}), HasSubstr("wsc/predictions.jsonl: accuracy of 0.5; expected 1, as in "));
   testing::write_file(on + "/wsc/predictions.jsonl", "{\"gold\": 1, \"pred\": 1}\n");
   EXPECT_THAT(message({on}), HasSubstr("wsc/predictions.jsonl: 1 predictions; expected 2"));
   testing::write_file(on + "/wsc/predictions.jsonl", "{\"gold\": 1}\n");

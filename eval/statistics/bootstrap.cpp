@@ -16,16 +16,16 @@ double quantile(std::span<const double> sorted, double fraction) {
   return std::lerp(sorted[below], sorted[above], place - static_cast<double>(below));
 }
 
-Interval interval_of(std::vector<double> values) {
-  std::ranges::sort(values);
-  return {quantile(values, 0.025), quantile(values, 0.975)};
-}
-
 double mean(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
 }  // namespace
+
+Interval middle_95_percent(std::vector<double> values) {
+  std::ranges::sort(values);
+  return {quantile(values, 0.025), quantile(values, 0.975)};
+}
 
 Interval bootstrap(std::size_t items, const ResampledStatistic& statistic, const BootstrapOptions& options) {
   assert(items > 0 && options.resamples > 0);
@@ -36,7 +36,7 @@ Interval bootstrap(std::size_t items, const ResampledStatistic& statistic, const
     for (auto& index : indices) index = static_cast<std::uint32_t>(random.below(items));
     value = statistic(indices);
   }
-  return interval_of(std::move(values));
+  return middle_95_percent(std::move(values));
 }
 
 double mean_of_means(std::span<const std::vector<double>> groups) {
@@ -57,7 +57,7 @@ Interval bootstrap_mean_of_means(std::span<const std::vector<double>> groups, co
     }
     value /= static_cast<double>(groups.size());
   }
-  return interval_of(std::move(values));
+  return middle_95_percent(std::move(values));
 }
 
 }  // namespace bitmar

@@ -19,6 +19,9 @@ struct Interval {
   double high = 0;
 };
 
+// Of values in any order, at least one, between the closest ranks by linear interpolation.
+[[nodiscard]] Interval middle_95_percent(std::vector<double> values);
+
 struct BootstrapOptions {
   std::uint64_t seed = 1;
   std::size_t resamples = 1000;

@@ -26,6 +26,10 @@ TEST(Bootstrap, IntervalIsThatOfTheNormalApproximation) {
   EXPECT_NEAR(interval.high, 0.3 + half_width, 0.15 * half_width);
 }
 
+ItemValues mean_of(std::vector<double> values) {
+  return {.values = std::move(values)};
+}
+
 TEST(PairedDifference, KnowsASmallEffectThatPairingShows) {
   // Items differ far more from each other than the two runs do on any of them.
   Random random(4);
@@ -35,18 +39,18 @@ TEST(PairedDifference, KnowsASmallEffectThatPairingShows) {
     first.push_back(item + 0.1 + 0.2 * random.normal());
     second.push_back(item);
   }
-  const PairedDifference effect = paired_difference(first, second, {.seed = 5});
+  const PairedDifference effect = paired_difference(mean_of(first), mean_of(second), {.seed = 5});
   EXPECT_NEAR(effect.difference, 0.1, 0.05);
   EXPECT_GT(effect.interval.low, 0.0);
   EXPECT_LT(effect.p_value, 0.01);
-  const PairedDifference reversed = paired_difference(second, first, {.seed = 5});
+  const PairedDifference reversed = paired_difference(mean_of(second), mean_of(first), {.seed = 5});
   EXPECT_DOUBLE_EQ(reversed.difference, -effect.difference);
   EXPECT_DOUBLE_EQ(reversed.p_value, effect.p_value);
 }
 
 TEST(PairedDifference, EqualRunsDoNotDiffer) {
   const std::vector<double> values = {0.0, 1.0, 1.0, 0.5};
-  const PairedDifference effect = paired_difference(values, values, {});
+  const PairedDifference effect = paired_difference(mean_of(values), mean_of(values), {});
   EXPECT_EQ(effect.difference, 0.0);
   EXPECT_EQ(effect.p_value, 1.0);
 }
@@ -55,8 +59,40 @@ TEST(PairedDifference, EqualRunsDoNotDiffer) {
 TEST(PairedDifference, PValueIsThatOfTheSignTest) {
   const std::vector<double> first(8, 1.0);
   const std::vector<double> second(8, 0.0);
-  const PairedDifference effect = paired_difference(first, second, {.seed = 6, .resamples = 100000});
+  const PairedDifference effect = paired_difference(mean_of(first), mean_of(second), {.seed = 6, .resamples = 100000});
   EXPECT_NEAR(effect.p_value, 2.0 / 256.0, 0.001);
+}
+
+// Parts of two and of eight items count alike, and the interval is that of the printed difference.
+TEST(PairedDifference, OfAMeanOfPartsIsThatOfTheScores) {
+  const std::vector<std::uint32_t> parts = {0, 0, 1, 1, 1, 1, 1, 1, 1, 1};
+  const ItemValues first{.values = {1, 0, 1, 1, 1, 1, 1, 1, 1, 1}, .strata = parts};
+  const ItemValues second{.values = {0, 0, 1, 1, 1, 1, 1, 1, 0, 0}, .strata = parts};
+  EXPECT_DOUBLE_EQ(score_of(first), 0.75);
+  EXPECT_DOUBLE_EQ(score_of(second), 0.375);
+  const PairedDifference effect = paired_difference(first, second, {.seed = 2});
+  EXPECT_DOUBLE_EQ(effect.difference, 0.375);
+  // The first part gives 0, 0.5 or 1 with 1/4, 1/2, 1/4; the mean over all items would never exceed 0.7.
+  EXPECT_NEAR(effect.interval.high, 0.75, 0.1);
+  EXPECT_NEAR(effect.interval.low, 0.0, 0.1);
+  // Of the 2^3 ways to swap the three items that differ, only all and none put the runs so far apart.
+  EXPECT_NEAR(paired_difference(first, second, {.seed = 2, .resamples = 20000}).p_value, 2.0 / 8.0, 0.015);
+}
+
+// A statistic that is no mean: perplexity, of losses and tokens.
+TEST(PairedDifference, OfAnyStatistic) {
+  const auto perplexity = [](std::span<const std::uint32_t> items, std::span<const double> values) {
+    return std::exp(ratio_of_sums(items, values));
+  };
+  const ItemValues first{.width = 2, .values = {6, 2, 4, 2, 9, 3}, .statistic = perplexity};
+  const ItemValues second{.width = 2, .values = {4, 2, 4, 2, 6, 3}, .statistic = perplexity};
+  const PairedDifference effect = paired_difference(first, second, {.seed = 3});
+  EXPECT_DOUBLE_EQ(effect.difference, std::exp(19.0 / 7.0) - std::exp(2.0));
+  EXPECT_LE(effect.interval.low, effect.difference);
+  EXPECT_GE(effect.interval.high, effect.difference);
+  // All three draws of the second item: no difference. All of others: every one the same.
+  EXPECT_DOUBLE_EQ(effect.interval.low, 0.0);
+  EXPECT_DOUBLE_EQ(effect.interval.high, std::exp(3.0) - std::exp(2.0));
 }
 
 TEST(Bootstrap, GenericStatisticGivesTheSameIntervalAsTheMean) {

@@ -44,6 +44,26 @@ class Counter {
     return group;
   }
 
+  // Of the first score of the whole set.
+  [[nodiscard]] ItemValues values(bool mean_of_parts) const {
+    constexpr Normalization kQuoted = kNormalizations[0];
+    ItemValues values;
+    if (is_correlation()) {  // with what people prefer, of each item
+      values.width = 2;
+      values.statistic = spearman_of_pairs;
+    }
+    for (std::size_t item = 0; item < set_.items.size(); ++item) {
+      if (is_correlation()) {
+        values.values.push_back(probability_of_first(scores_[item], kQuoted));
+        values.values.push_back(*set_.items[item].human_ratio);
+        continue;
+      }
+      values.values.push_back(prefer(scores_[item], kQuoted).credit(set_.items[item].gold));
+      if (mean_of_parts) values.strata.push_back(set_.items[item].groups.front());
+    }
+    return values;
+  }
+
   [[nodiscard]] bool is_correlation() const { return set_.items.front().human_ratio.has_value(); }
 
  private:
@@ -56,8 +76,17 @@ class Counter {
     score.interval = bootstrap_mean_of_means(credits, {.seed = counting_.seed});
     score.chance = mean_of_means(
         values_of(parts, [&](std::size_t item) { return 1.0 / static_cast<double>(set_.items[item].choices.size()); }));
+    score.uniform = mean_of_means(values_of(
+        parts, [&](std::size_t item) { return prefer(uniform(item), normalization).credit(set_.items[item].gold); }));
     if (counting_.shuffled) score.majority = majority(parts);
     return score;
+  }
+
+  // The item as a model scores it to which all tokens are alike.
+  ItemScores uniform(std::size_t item) const {
+    ItemScores scores = scores_[item];
+    for (ContinuationScore& score : scores) score.log_probability = -static_cast<double>(score.tokens);
+    return scores;
   }
 
   // Of always naming the place where the answer stands most often, in all items or in those of the same part.
@@ -106,6 +135,15 @@ class Counter {
     return score;
   }
 
+  static double spearman_of_pairs(std::span<const std::uint32_t>, std::span<const double> values) {
+    std::vector<double> model, people;
+    for (std::size_t i = 0; i < values.size(); i += 2) {
+      model.push_back(values[i]);
+      people.push_back(values[i + 1]);
+    }
+    return spearman(model, people);
+  }
+
   static double probability_of_first(const ItemScores& scores, Normalization normalization) {
     const double first = normalized(scores.front(), normalization);
     double sum = 0.0;
@@ -142,11 +180,7 @@ TaskResult count_choices(const ChoiceSet& set, std::span<const ItemScores> score
   for (std::size_t group = 0; group < groups.size(); ++group) {
     if (!groups[group].empty()) result.parts.push_back(counter.count(set.groups[group], {groups[group]}, kOfPart));
   }
-  if (!counter.is_correlation()) {
-    for (const std::size_t item : all) {
-      result.credits.push_back(prefer(scores[item], kNormalizations[0]).credit(set.items[item].gold));
-    }
-  }
+  result.values = counter.values(counting.mean_of_parts);
   return result;
 }
 

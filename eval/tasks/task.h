@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "eval/scoring/encoding.h"
 #include "eval/statistics/bootstrap.h"
+#include "eval/statistics/paired.h"
 #include "runtime/engine.h"
 
 namespace bitmar {
@@ -27,7 +28,8 @@ struct Score {
   std::string metric;                     // "accuracy", "perplexity", "recall@10", …
   double value = 0;                       // accuracies and recalls: in [0, 1]
   std::optional<Interval> interval;       // bootstrap, 95 %
-  std::optional<double> chance;           // of a model that knows nothing
+  std::optional<double> chance;           // of guessing
+  std::optional<double> uniform;          // of a model to which all tokens are alike: it prefers the shortest answer
   std::optional<double> majority;         // of always giving the most frequent answer
   std::optional<double> no_image;         // the same without the image …
   std::optional<double> shuffled_images;  // … and with another item's
@@ -45,9 +47,9 @@ struct TaskResult {
   std::string task;
   ScoreGroup total;
   std::vector<ScoreGroup> parts;
-  // What each item adds to the first score, in the file's order, where that is a mean over items: for paired
-  // comparisons. Not written to files.
-  std::vector<double> credits;
+  // What each item adds to the first score, in the file's order, which score_of(values) is: for paired comparisons. Not
+  // written to files.
+  ItemValues values;
   double seconds = 0;
 };
 

@@ -21,6 +21,7 @@ struct OptionalNumber {
 
 constexpr OptionalNumber kComparisons[] = {
     {"chance", &Score::chance},
+    {"uniform", &Score::uniform},
     {"majority", &Score::majority},
     {"no_image", &Score::no_image},
     {"shuffled_images", &Score::shuffled_images},

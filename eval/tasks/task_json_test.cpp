@@ -24,6 +24,7 @@ TaskResult example() {
                           .value = 1.0 / 3.0,
                           .interval = Interval{0.3, 0.36},
                           .chance = 0.25,
+                          .uniform = 0.26,
                           .majority = 0.1,
                           .no_image = 0.0,
                           .shuffled_images = 0.24},
@@ -31,6 +32,7 @@ TaskResult example() {
                           .value = 18.5,
                           .interval = {},
                           .chance = {},
+                          .uniform = {},
                           .majority = {},
                           .no_image = {},
                           .shuffled_images = {}}};
@@ -48,6 +50,7 @@ void expect_same(const Score& a, const Score& b) {
     EXPECT_EQ(a.interval->high, b.interval->high);
   }
   EXPECT_EQ(a.chance, b.chance);
+  EXPECT_EQ(a.uniform, b.uniform);
   EXPECT_EQ(a.majority, b.majority);
   EXPECT_EQ(a.no_image, b.no_image);
   EXPECT_EQ(a.shuffled_images, b.shuffled_images);

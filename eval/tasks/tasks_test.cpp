@@ -113,6 +113,10 @@ TEST_F(Tasks, ModelThatKnowsNothingScoresChance) {
     EXPECT_NEAR(per_token->value, *per_token->chance, 1e-12) << task.name;
     EXPECT_LE(per_token->interval->low, *per_token->chance + 1e-12) << task.name;
     EXPECT_GE(per_token->interval->high, *per_token->chance - 1e-12) << task.name;
+    if (scores.front().uniform) {
+      EXPECT_NEAR(scores.front().value, *scores.front().uniform, 1e-12) << task.name;
+    }
+    EXPECT_NEAR(score_of(result->values), scores.front().value, 1e-12) << task.name;
     // Equal tokens make the shortest choices the most probable ones: they tie where there are several.
     std::uint64_t ties = 0;
     std::ifstream lines(folder_ / "uniform" / (std::string(task.name) + ".jsonl"));

@@ -124,7 +124,7 @@ Result<TaskResult> run_captions(const TaskContext& context) {
     score.no_image = without[i].value;
     score.shuffled_images = shuffled[i].value;
   }
-  for (const CaptionStatistics& photo : statistics) result.credits.push_back(photo.cider);
+  for (const CaptionStatistics& photo : statistics) result.values.values.push_back(photo.cider);
   Score& different = result.total.scores.emplace_back();
   different.metric = "different_captions";
   different.value = static_cast<double>(score_captions(items, tokenizer).distinct);

@@ -168,7 +168,7 @@ Result<TaskResult> run_retrieval(const TaskContext& context) {
     }
     add("image_to_text", kCutoffs[i], recalls.image_to_text[i], shuffled.image_to_text[i], chance);
   }
-  result.credits = recalls.text_to_image[0];
+  result.values.values = recalls.text_to_image[0];
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return result;
 }

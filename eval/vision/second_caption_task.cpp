@@ -19,7 +19,7 @@
 namespace bitmar {
 namespace {
 
-enum Written : std::size_t { kOwn, kOther, kNothing, kOff, kWrittenCount };
+enum Written : std::size_t { kOwn, kAnother, kNothing, kOff, kWrittenCount };
 
 // Of the captions after a photo's first: with the photo in sight, and without.
 struct Losses {
@@ -108,7 +108,7 @@ Result<std::vector<Losses>> measure_all(const TaskContext& context, const Flickr
     const std::size_t other = (photo + (photos + 1) / 2) % photos;
     BITMAR_TRY(const ImageFeatures others, worker.images.read(split.photos[other].name));
     BITMAR_TRY_VOID(write(session, others.view(), captions[other][0]));
-    return measure(session, own.view(), captions[photo], kOther, losses[photo]);
+    return measure(session, own.view(), captions[photo], kAnother, losses[photo]);
   };
   BITMAR_TRY_VOID(for_each_item(std::span(workers), photos, work, [&](std::uint64_t done) {
     if (context.progress) context.progress(done, photos);
@@ -153,26 +153,31 @@ Result<TaskResult> run_second_caption(const TaskContext& context) {
     Score& score = result.total.scores.emplace_back();
     score.metric = std::move(metric);
     score.value = gain(&Losses::seen, written, than, everything);
-    score.interval = bootstrap(
-        losses.size(),
-        [&](std::span<const std::uint32_t> indices) { return gain(&Losses::seen, written, than, indices); },
-        {.seed = context.seed});
+    score.interval =
+        bootstrap(losses.size(),
+                  [&](std::span<const std::uint32_t> indices) { return gain(&Losses::seen, written, than, indices); },
+                  {.seed = context.seed});
     score.no_image = gain(&Losses::blind, written, than, everything);
-    if (written == kOwn) score.shuffled_images = gain(&Losses::seen, kOther, than, everything);
     if (!than) score.chance = context.engine->config().vocabulary;
   };
   if (with_memory) {
     add("perplexity", kOwn, std::nullopt);
+    add("perplexity_another_photo_written", kAnother, std::nullopt);
     add("perplexity_nothing_written", kNothing, std::nullopt);
     add("perplexity_memory_off", kOff, std::nullopt);
     add("lower_than_nothing_written", kOwn, kNothing);
+    add("another_photo_lower_than_nothing_written", kAnother, kNothing);
     add("lower_than_memory_off", kOwn, kOff);
   } else {
     add("perplexity", kOff, std::nullopt);
   }
+  result.values = {.width = 2, .statistic = [](std::span<const std::uint32_t> photos, std::span<const double> values) {
+                     return std::exp(ratio_of_sums(photos, values));
+                   }};
   for (const Losses& photo : losses) {
     const TextLoss& loss = photo.seen[with_memory ? kOwn : kOff];
-    result.credits.push_back(loss.nats / loss.tokens);
+    result.values.values.push_back(loss.nats);
+    result.values.values.push_back(loss.tokens);
   }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return result;
