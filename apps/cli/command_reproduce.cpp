@@ -206,6 +206,7 @@ Result<void> reproduce(ReproduceFlags options) {
   }
   BITMAR_TRY(const std::string model, find_model(options.model.model));
   options.context.threads = options.model.threads;
+  options.context.tower = options.model.tower;
   const auto has_files = [&](const Task& task) { return has_task_files(options.context.data, task.files); };
   if (std::ranges::none_of(tasks(), has_files)) {
     return fail(ErrorCode::kNotFound, "reproduce: {} has no files of any task", options.context.data);

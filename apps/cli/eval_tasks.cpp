@@ -57,6 +57,7 @@ Result<void> evaluate_tasks(TaskOptions options, std::span<const Task> chosen) {
   BITMAR_TRY(context.engine, open_engine(options.model));
   context.threads = options.model.threads;
   context.memory = !options.model.no_memory;
+  context.tower = options.model.tower;
   std::vector<SkippedTask> skipped;
   const std::vector<Task> runnable = runnable_tasks(chosen, context, skipped);
   if (runnable.empty()) {

@@ -1,17 +1,30 @@
 #include "eval/images/image_source.h"
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "io/caption_readers.h"
+#include "io/content_hash.h"
 
 namespace bitmar {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr std::array<std::string_view, 4> kExtensions = {".jpg", ".jpeg", ".png", ".webp"};
+
+// A line that another file of that name would not have.
+Result<std::string> stamp(const fs::path& path) {
+  std::error_code status;
+  const std::uintmax_t size = fs::file_size(path, status);
+  if (status) return fail(ErrorCode::kIo, "{}: cannot tell its size: {}", path.string(), status.message());
+  const fs::file_time_type changed = fs::last_write_time(path, status);
+  if (status) return fail(ErrorCode::kIo, "{}: cannot tell when it changed: {}", path.string(), status.message());
+  return fmt::format("{} {} {}\n", size, changed.time_since_epoch().count(), path.filename().string());
+}
 
 }  // namespace
 
@@ -51,6 +64,26 @@ Result<std::string> ImageSource::path_of(const std::string& name) const {
     return fail(ErrorCode::kNotFound, "{}: no such image (.jpg, .jpeg, .png or .webp)", path.string());
   }
   return fail(ErrorCode::kNotFound, "{}: no such image", path.string());
+}
+
+Result<std::string> ImageSource::fingerprint(std::span<const std::string> names) const {
+  std::vector<std::string> paths;
+  if (features_ != nullptr) {
+    paths = {features_->path, features_->path + ".txt"};
+  } else {
+    std::vector<std::string> distinct(names.begin(), names.end());
+    std::ranges::sort(distinct);
+    distinct.erase(std::ranges::unique(distinct).begin(), distinct.end());
+    for (const std::string& name : distinct) {
+      BITMAR_TRY(paths.emplace_back(), path_of(name));
+    }
+  }
+  std::string stamps;
+  for (const std::string& path : paths) {
+    BITMAR_TRY(const std::string line, stamp(path));
+    stamps += line;
+  }
+  return content_hash(std::as_bytes(std::span(stamps)));
 }
 
 Result<ImageSource> find_images(const std::string& folder, const Engine& engine) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 
@@ -30,6 +31,10 @@ class ImageSource {
   static Result<ImageSource> of_features(const std::string& path, std::uint32_t vision_width);
 
   [[nodiscard]] bool needs_tower() const { return features_ == nullptr; }
+
+  // One SHA-256 by which results that are kept tell other images: of the names, sizes and times of change of the files
+  // of these images, or of the two files of features. Reads none of them. kNotFound names an image that is not there.
+  [[nodiscard]] Result<std::string> fingerprint(std::span<const std::string> names) const;
 
  private:
   friend class ImageReader;

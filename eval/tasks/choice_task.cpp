@@ -29,6 +29,10 @@ std::string_view name_of(ImageUse use) {
   return kNames[static_cast<std::size_t>(use)];
 }
 
+bool reads_images(ImageUse use) {
+  return use == ImageUse::kOwn || use == ImageUse::kShuffled;
+}
+
 // Each item with the images of one half the set further, so that none keeps its own unless they are the same.
 std::vector<ChoiceItem> shuffle_images(std::span<const ChoiceItem> items) {
   std::vector<ChoiceItem> shuffled(items.begin(), items.end());
@@ -68,12 +72,11 @@ class ChoiceRuns {
       advance(next.size());
       return {};
     };
-    const bool seen = use == ImageUse::kOwn || use == ImageUse::kShuffled;
     BITMAR_TRY(std::vector<ItemScores> rest, score_items(context_.engine, items.subspan(scores.size()),
                                                          {.threads = context_.threads,
                                                           .memory = context_.memory,
                                                           .start = start_,
-                                                          .images = seen ? images_ : nullptr},
+                                                          .images = reads_images(use) ? images_ : nullptr},
                                                          sink));
     if (predictions) {
       BITMAR_TRY_VOID(predictions->finish());
@@ -92,16 +95,17 @@ class ChoiceRuns {
 
  private:
   Result<PredictionFile> open_predictions(ImageUse use, std::span<const ChoiceItem> items) const {
-    PredictionBinding binding;
-    binding.task = task_.name;
-    if (use == ImageUse::kNone) binding.task += "-no-image";
-    if (use == ImageUse::kShuffled) binding.task += "-shuffled-images";
-    binding.model = context_.engine->content_hash();
-    BITMAR_TRY(binding.files, hash_files(set_.files));
-    binding.memory = context_.memory;
-    binding.limit = context_.limit;
+    std::string name(task_.name);
+    if (use == ImageUse::kNone) name += "-no-image";
+    if (use == ImageUse::kShuffled) name += "-shuffled-images";
+    BITMAR_TRY(PredictionBinding binding, bind_predictions(context_, name, set_.files));
     binding.start = start_;
     binding.images = name_of(use);
+    if (reads_images(use)) {
+      std::vector<std::string> names;
+      for (const ChoiceItem& item : items) names.insert(names.end(), item.images.begin(), item.images.end());
+      BITMAR_TRY_VOID(bind_images(binding, context_, *images_, names));
+    }
     return PredictionFile::open(context_.predictions, binding, items);
   }
   void advance(std::size_t items) {

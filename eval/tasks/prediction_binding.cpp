@@ -4,7 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "eval/tasks/task_files.h"
 #include "io/atomic_file.h"
+#include "io/content_hash.h"
 #include "io/lines.h"
 #include "io/mapped_file.h"
 
@@ -13,10 +15,12 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int kFormatVersion = 1;
+// Raised by every change of a task's items, of how they are scored or of what a line holds.
+constexpr int kFormatVersion = 2;
 
 ordered_json to_json(const PredictionBinding& binding) {
-  ordered_json json = {{"format", kFormatVersion},
+  ordered_json json = {{"program", BITMAR_VERSION},
+                       {"format", kFormatVersion},
                        {"task", binding.task},
                        {"model_sha256", binding.model},
                        {"files_sha256", binding.files},
@@ -25,6 +29,10 @@ ordered_json to_json(const PredictionBinding& binding) {
                        {"start_token", binding.start == StartToken::kAlways ? "always" : "empty-context"}};
   if (!binding.search.empty()) json["search"] = binding.search;
   if (!binding.images.empty()) json["images"] = binding.images;
+  if (!binding.image_files.empty()) {
+    json["image_files_sha256"] = binding.image_files;
+    json["tower_sha256"] = binding.tower;
+  }
   return json;
 }
 
@@ -33,6 +41,26 @@ std::string path_of(const std::string& folder, const PredictionBinding& binding)
 }
 
 }  // namespace
+
+Result<PredictionBinding> bind_predictions(const TaskContext& context, std::string_view task,
+                                           std::span<const std::string> files) {
+  PredictionBinding binding;
+  binding.task = task;
+  binding.model = context.engine->content_hash();
+  BITMAR_TRY(binding.files, hash_files(files));
+  binding.memory = context.memory;
+  binding.limit = context.limit;
+  return binding;
+}
+
+Result<void> bind_images(PredictionBinding& binding, const TaskContext& context, const ImageSource& images,
+                         std::span<const std::string> names) {
+  BITMAR_TRY(binding.image_files, images.fingerprint(names));
+  if (context.tower.empty() || !images.needs_tower()) return {};
+  BITMAR_TRY(const MappedFile tower, MappedFile::open(context.tower));
+  binding.tower = content_hash(tower.bytes());
+  return {};
+}
 
 Result<void> write_binding(const std::string& folder, const PredictionBinding& binding) {
   return write_text_file(path_of(folder, binding), to_json(binding).dump(2) + "\n");

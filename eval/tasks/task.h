@@ -58,7 +58,8 @@ struct TaskContext {
   std::shared_ptr<const Engine> engine;
   // --data: the folder that holds the tasks' folders in their official layouts, or holds them in its folder eval
   std::string data;
-  std::string text;  // --text: a file to measure perplexity on, all of it, instead of the held-out text in `data`
+  std::string text;   // --text: a file to measure perplexity on, all of it, instead of the held-out text in `data`
+  std::string tower;  // --tower: the file of the engine's vision tower; empty: the model's own, or none
   std::string predictions;  // the folder for <task>.jsonl; empty: none are kept, and nothing is resumed
   std::size_t threads = 1;
   std::uint64_t seed = 1;                                                 // of bootstraps and shuffles

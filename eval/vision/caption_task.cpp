@@ -21,9 +21,10 @@ std::string describe(const CaptionOptions& options) {
 
 // The captions of an earlier run where it left them, else new ones.
 Result<std::vector<std::string>> make_captions(const TaskContext& context, const FlickrSplit& split) {
+  BITMAR_TRY(const ImageSource images, find_images(split.folder, *context.engine));
   const auto caption = [&]() -> Result<std::vector<std::string>> {
     CaptionRun run;
-    BITMAR_TRY(run.images, find_images(split.folder, *context.engine));
+    run.images = images;
     run.memory = context.memory;
     run.threads = context.threads;
     const auto progress = [&](std::uint64_t done) {
@@ -32,12 +33,10 @@ Result<std::vector<std::string>> make_captions(const TaskContext& context, const
     return caption_photos(context.engine, split.photos, run, progress);
   };
   if (context.predictions.empty()) return caption();
-  PredictionBinding binding;
-  binding.task = "captions";
-  binding.model = context.engine->content_hash();
-  BITMAR_TRY(binding.files, hash_files(split.files));
-  binding.memory = context.memory;
-  binding.limit = context.limit;
+  BITMAR_TRY(PredictionBinding binding, bind_predictions(context, "captions", split.files));
+  std::vector<std::string> names;
+  for (const ReferencedPhoto& photo : split.photos) names.push_back(photo.name);
+  BITMAR_TRY_VOID(bind_images(binding, context, images, names));
   binding.search = describe(CaptionOptions());
   binding.images = "own";
   std::error_code status;
