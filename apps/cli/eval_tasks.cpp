@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "eval/registry/registry.h"
+#include "eval/tasks/task_files.h"
 #include "eval/tasks/task_json.h"
 #include "task_report.h"
 #include "task_run.h"
@@ -63,7 +64,9 @@ Result<void> evaluate_tasks(TaskOptions options, std::span<const Task> chosen) {
   if (runnable.empty()) {
     if (chosen.size() == 1) return fail(ErrorCode::kNotFound, "eval: {}", skipped.front().reason);
     std::string wanted;
-    for (const Task& task : chosen) wanted += fmt::format("{}{}", wanted.empty() ? "" : ", ", task.files);
+    for (const Task& task : chosen) {
+      wanted += fmt::format("{}{}", wanted.empty() ? "" : ", ", describe_task_files(task.files));
+    }
     return fail(ErrorCode::kNotFound, "eval: {} has no files of any task; expected {}", context.data, wanted);
   }
   std::vector<TaskResult> results;

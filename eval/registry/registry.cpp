@@ -29,7 +29,7 @@ constexpr std::array kTasks = {
     Task{"winogrande", "what a pronoun stands for, by partial scoring", kWinograndeFiles, run_winogrande},
     Task{"commonsense_qa", "common sense, five choices", kCommonsenseQaFiles, run_commonsense_qa},
     Task{"mmlu", "exams in 57 subjects", kMmluFiles, run_mmlu},
-    Task{"mmlu_5_shot", "the same after five worked examples", kMmluFiles, run_mmlu_5_shot},
+    Task{"mmlu_5_shot", "the same after five worked examples", kMmluFewShotFiles, run_mmlu_5_shot},
     Task{"piqa", "how to do things with things", kPiqaFiles, run_piqa},
     Task{"blimp", "grammatical minimal pairs", kBlimpFiles, run_blimp},
     Task{"blimp_fast", "BabyLM's fast subset of it", kBlimpFastFiles, run_blimp_fast},
@@ -75,8 +75,9 @@ Result<Task> find_task(std::string_view name) {
 Result<void> check_runnable(const Task& task, const TaskContext& context) {
   if (task.files == kTextFiles && !context.text.empty()) return {};
   BITMAR_TRY(const std::string path, find_task_files(context.data, task.files));
-  if (!task.images) return {};
   const std::filesystem::path found(path);
+  if (is_directory(found) && is_empty(found)) return fail(ErrorCode::kNotFound, "{}: is empty", path);
+  if (!task.images) return {};
   const std::string folder = (is_directory(found) ? found : found.parent_path()).string();
   BITMAR_TRY(const ImageSource images, find_images(folder, *context.engine));
   BITMAR_TRY(const ImageReader reader, ImageReader::open(images, *context.engine));

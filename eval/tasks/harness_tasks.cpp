@@ -33,7 +33,7 @@ Result<TaskResult> run_mmlu(const TaskContext& context) {
 
 Result<TaskResult> run_mmlu_5_shot(const TaskContext& context) {
   const auto read = [](const std::string& path) { return read_mmlu(path, 5); };
-  return run_choice_task(context, {.name = "mmlu_5_shot", .files = kMmluFiles, .read = read});
+  return run_choice_task(context, {.name = "mmlu_5_shot", .files = kMmluFewShotFiles, .read = read});
 }
 
 Result<TaskResult> run_piqa(const TaskContext& context) {

@@ -14,7 +14,8 @@ inline constexpr std::string_view kBoolqFiles = "boolq/validation.jsonl";
 inline constexpr std::string_view kHellaswagFiles = "hellaswag/validation.jsonl";
 inline constexpr std::string_view kWinograndeFiles = "winogrande/validation.jsonl";
 inline constexpr std::string_view kCommonsenseQaFiles = "commonsense_qa/validation.jsonl";
-inline constexpr std::string_view kMmluFiles = "mmlu/test.jsonl";  // and, for five shots, dev.jsonl beside it
+inline constexpr std::string_view kMmluFiles = "mmlu/test.jsonl";
+inline constexpr std::string_view kMmluFewShotFiles = "mmlu/test.jsonl+dev.jsonl";
 inline constexpr std::string_view kPiqaFiles = "piqa/validation.jsonl";
 
 [[nodiscard]] Result<TaskResult> run_arc_easy(const TaskContext& context);

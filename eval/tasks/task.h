@@ -72,7 +72,7 @@ struct TaskContext {
 struct Task {
   std::string_view name;         // as on the command line
   std::string_view description;  // one line
-  std::string_view files;        // below --data, for the error that they are missing and for --help
+  std::string_view files;        // find_task_files(); also for --help
   Result<TaskResult> (*run)(const TaskContext& context);
   bool images = false;  // needs a vision tower, or features.npy where the images would be
 };

@@ -11,13 +11,13 @@ namespace bitmar {
 namespace fs = std::filesystem;
 namespace {
 
-std::vector<std::string_view> split_layouts(std::string_view files) {
-  std::vector<std::string_view> layouts;
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
   for (;;) {
-    const std::size_t end = files.find('|');
-    layouts.push_back(files.substr(0, end));
-    if (end == std::string_view::npos) return layouts;
-    files.remove_prefix(end + 1);
+    const std::size_t end = text.find(separator);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
   }
 }
 
@@ -26,16 +26,32 @@ std::vector<std::string_view> split_layouts(std::string_view files) {
 Result<std::string> find_task_files(const std::string& data, std::string_view files) {
   if (data.empty()) return fail(ErrorCode::kNotFound, "no folder of data is given");
   std::error_code ignored;
-  std::string names;
+  std::string incomplete;
   for (const fs::path& folder : {fs::path(data), fs::path(data) / "eval"}) {
-    for (const std::string_view layout : split_layouts(files)) {
-      if (const fs::path path = folder / layout; fs::exists(path, ignored)) return path.string();
+    for (const std::string_view layout : split(files, '|')) {
+      const auto parts = split(layout, '+');
+      const fs::path path = folder / parts.front();
+      if (!fs::exists(path, ignored)) continue;
+      const fs::path beside = fs::is_directory(path, ignored) ? path : path.parent_path();
+      const auto missing = std::find_if(parts.begin() + 1, parts.end(),
+                                        [&](std::string_view name) { return !fs::exists(beside / name, ignored); });
+      if (missing == parts.end()) return path.string();
+      if (incomplete.empty()) incomplete = fmt::format("{}: has no {}", beside.string(), *missing);
     }
   }
-  for (const std::string_view layout : split_layouts(files)) {
-    names += fmt::format("{}{}", names.empty() ? "" : ", ", layout);
+  if (!incomplete.empty()) return fail(ErrorCode::kNotFound, "{}", incomplete);
+  return fail(ErrorCode::kNotFound, "{}: has no {}", data, describe_task_files(files));
+}
+
+std::string describe_task_files(std::string_view files) {
+  std::string description;
+  for (const std::string_view layout : split(files, '|')) {
+    const auto parts = split(layout, '+');
+    description += fmt::format("{}{}", description.empty() ? "" : ", ", parts.front());
+    for (std::size_t i = 1; i < parts.size(); ++i)
+      description += fmt::format("{} {}", i == 1 ? " with" : ",", parts[i]);
   }
-  return fail(ErrorCode::kNotFound, "{}: has no {}", data, names);
+  return description;
 }
 
 bool has_task_files(const std::string& data, std::string_view files) {

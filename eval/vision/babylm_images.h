@@ -22,9 +22,11 @@ inline constexpr std::string_view kWinogroundFiles =
     "babylm/winoground_filtered|full_eval/winoground_filtered|winoground_filtered";
 inline constexpr std::string_view kVqaFiles = "babylm/vqa_filtered|full_eval/vqa_filtered|vqa_filtered";
 inline constexpr std::string_view kVocabularyFiles =
-    "babylm/devbench/assets/lex-viz_vocab|full_eval/devbench/assets/lex-viz_vocab|devbench/assets/lex-viz_vocab";
+    "babylm/devbench/assets/lex-viz_vocab+manifest.csv|full_eval/devbench/assets/lex-viz_vocab+manifest.csv|"
+    "devbench/assets/lex-viz_vocab+manifest.csv";
 inline constexpr std::string_view kGrammarFiles =
-    "babylm/devbench/assets/gram-trog|full_eval/devbench/assets/gram-trog|devbench/assets/gram-trog";
+    "babylm/devbench/assets/gram-trog+manifest.csv|full_eval/devbench/assets/gram-trog+manifest.csv|"
+    "devbench/assets/gram-trog+manifest.csv";
 
 // Errors name file, line and field.
 [[nodiscard]] Result<ChoiceSet> read_winoground(const std::string& folder);

@@ -11,8 +11,8 @@
 
 namespace bitmar {
 
-// Beside it captions.tsv, and images/ or features.npy.
-inline constexpr std::string_view kCaptionFiles = "flickr8k/dev.txt";
+// Beside them images/ or features.npy.
+inline constexpr std::string_view kCaptionFiles = "flickr8k/dev.txt+captions.tsv";
 
 // TaskContext::predictions gets captions.json, in COCO's results form; captions that an earlier run left there are
 // scored again instead of made.

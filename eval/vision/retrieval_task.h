@@ -10,8 +10,8 @@
 
 namespace bitmar {
 
-// Beside it captions.tsv, and images/ or features.npy.
-inline constexpr std::string_view kRetrievalFiles = "flickr8k/dev.txt";
+// Beside them images/ or features.npy.
+inline constexpr std::string_view kRetrievalFiles = "flickr8k/dev.txt+captions.tsv";
 
 [[nodiscard]] Result<TaskResult> run_retrieval(const TaskContext& context);
 

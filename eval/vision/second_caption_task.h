@@ -10,8 +10,8 @@
 
 namespace bitmar {
 
-// Beside it captions.tsv, and images/ or features.npy.
-inline constexpr std::string_view kSecondCaptionFiles = "flickr8k/dev.txt";
+// Beside them images/ or features.npy.
+inline constexpr std::string_view kSecondCaptionFiles = "flickr8k/dev.txt+captions.tsv";
 
 // A model without memory, or with it off, has its perplexity alone. Photos with one caption are left out; kInvalidFile
 // where none has more.
