@@ -7,8 +7,9 @@
 
 #include "eval/statistics/bootstrap.h"
 #include "eval/statistics/least_squares.h"
-#include "eval/tasks/choice_run.h"
 #include "eval/tasks/csv_table.h"
+#include "eval/tasks/prediction_binding.h"
+#include "eval/tasks/resumed_run.h"
 #include "eval/tasks/task_files.h"
 
 namespace bitmar {
@@ -35,7 +36,7 @@ struct Surprisals {
   Column previous;  // of the word before; NaN where that begins its sentence
 };
 
-Result<Surprisals> measure_surprisals(const TaskContext& context, const CsvTable& table) {
+Result<Surprisals> measure_surprisals(const TaskContext& context, const std::string& path, const CsvTable& table) {
   BITMAR_TRY(const std::size_t before, table.column("item"));
   BITMAR_TRY(const std::size_t word, table.column("word"));
   BITMAR_TRY(const std::size_t previous_before, table.column("prev_item"));
@@ -44,6 +45,7 @@ Result<Surprisals> measure_surprisals(const TaskContext& context, const CsvTable
   for (std::size_t row = 0; row < table.rows(); ++row) {
     ChoiceItem& item = items.emplace_back();
     item.id = fmt::format("reading_{}", row);
+    item.alternatives = false;
     // An empty cell is the word "None", which the published file's reader took for a missing value.
     const std::string& text = table.text(row, before);
     item.choices.push_back({text.empty() ? "None" : text, " " + table.text(row, word)});
@@ -51,14 +53,18 @@ Result<Surprisals> measure_surprisals(const TaskContext& context, const CsvTable
     item.choices.push_back({table.text(row, previous_before), " " + table.text(row, previous_word)});
   }
   std::uint64_t done = 0;
-  const auto sink = [&](std::span<const ItemScores> next) -> Result<void> {
-    done += next.size();
+  const auto advance = [&](std::size_t next) {
+    done += next;
     if (context.progress) context.progress(done, items.size());
-    return {};
   };
-  BITMAR_TRY(const auto scores,
-             score_items(context.engine, items,
-                         {.threads = context.threads, .memory = context.memory, .start = StartToken::kAlways}, sink));
+  std::optional<PredictionBinding> binding;
+  if (!context.predictions.empty()) {
+    BITMAR_TRY(binding, bind_predictions(context, "reading", {&path, 1}));
+    binding->limit = 0;  // the regressions are over all rows
+    binding->start = StartToken::kAlways;
+  }
+  const ChoiceRun run = {.threads = context.threads, .memory = context.memory, .start = StartToken::kAlways};
+  BITMAR_TRY(const auto scores, score_resumed(context, items, run, binding, advance));
   Surprisals surprisals;
   for (const ItemScores& of_row : scores) {
     surprisals.word.push_back(-of_row[0].log_probability);
@@ -176,7 +182,7 @@ Result<TaskResult> run_reading(const TaskContext& context) {
     BITMAR_TRY(eye_times.emplace_back(), read_column(table, name));
   }
   BITMAR_TRY(const Column self_paced_times, read_column(table, kSelfPaced));
-  BITMAR_TRY(const Surprisals surprisals, measure_surprisals(context, table));
+  BITMAR_TRY(const Surprisals surprisals, measure_surprisals(context, path, table));
 
   std::vector<Regression> eye_tracking;
   for (std::size_t i = 0; i < kEyeTracking.size(); ++i) {

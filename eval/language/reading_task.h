@@ -19,6 +19,9 @@ inline constexpr std::string_view kReadingFiles =
 // A word's surprisal is that of " word" after <|endoftext|> and the sentence before it. (The pipeline takes "word"
 // without the blank, for tokenizers that add one themselves; GPT-2's does not.) Chance is what a random predictor
 // gains.
+//
+// TaskContext::predictions gets reading.jsonl, a line a row: the surprisals of the word ("pred") and of the word before
+// it ("prev_pred"; null where there is none), as the pipeline names them.
 [[nodiscard]] Result<TaskResult> run_reading(const TaskContext& context);
 
 }  // namespace bitmar

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cmath>
+#include <set>
 
+#include "base/random.h"
 #include "eval/registry/image_tasks_test_support.h"
 #include "io/test_support.h"
 
@@ -13,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 using testing::random_engine;
 using testing::small_config;
 using testing::small_tower;
@@ -34,6 +38,12 @@ class KeptPredictions : public testing_tasks::ImageTasks {
     fs::create_directories((folder_ / name).parent_path());
     fs::copy_file(fs::path(BITMAR_SOURCE_DIR "/examples") / photo, folder_ / name,
                   fs::copy_options::overwrite_existing);
+  }
+  std::vector<nlohmann::json> lines(const char* task) const {
+    std::vector<nlohmann::json> all;
+    std::ifstream file(folder_ / "kept" / (std::string(task) + ".jsonl"));
+    for (std::string line; std::getline(file, line);) all.push_back(nlohmann::json::parse(line));
+    return all;
   }
   // As a file is that was written again in place, with as many bytes.
   void touch(const std::string& name) const {
@@ -108,6 +118,89 @@ TEST_F(KeptPredictions, OfAnotherProgramAreRefused) {
     testing::write_file(binding.string(), other.dump());
     EXPECT_THAT(error("comps"), HasSubstr(std::string("'") + key + "' is \"0.0.1\", here it is"));
   }
+}
+
+TEST_F(KeptPredictions, NameTheWholeTextWhereChoicesShareTheirEnd) {
+  write_all(1);
+  for (const char* task : {"comps", "winogrande"}) {
+    ASSERT_EQ(error(task), "no error");
+    EXPECT_EQ(error(task), "no error");
+    for (const nlohmann::json& line : lines(task)) {
+      EXPECT_THAT(line["pred"].get<std::string>(), MatchesRegex("[A-Z].+ .+[.]")) << task;
+    }
+  }
+  for (const nlohmann::json& line : lines("comps")) {
+    const std::string id = line["id"];
+    const std::string good = "A dog " + id.substr(id.rfind('_') + 1) + " can bark.";
+    EXPECT_EQ(line["pred"], line["choice"] == 0 ? good : "A stone can bark.");
+  }
+}
+
+TEST_F(KeptPredictions, NameTheImageWhereChoicesShareTheirText) {
+  write_babylm();
+  ASSERT_EQ(error("devbench_grammar"), "no error");
+  EXPECT_EQ(error("devbench_grammar"), "no error");
+  std::set<std::string> named;
+  const auto all = lines("devbench_grammar");
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::size_t choice = all[i]["choice"];
+    EXPECT_EQ(all[i]["pred"], fmt::format("{}{}.png", "abcd"[choice], i));
+    named.insert(all[i]["pred"]);
+  }
+  EXPECT_EQ(named.size(), all.size());
+}
+
+TEST_F(KeptPredictions, HoldTheProbabilityThatPeopleAreComparedWith) {
+  write_all(1);
+  ASSERT_EQ(error("wug_past_tense"), "no error");
+  EXPECT_EQ(error("wug_past_tense"), "no error");
+  for (const nlohmann::json& line : lines("wug_past_tense")) {
+    const double first = std::exp(line["log_likelihoods"][0].get<double>());
+    const double second = std::exp(line["log_likelihoods"][1].get<double>());
+    EXPECT_NEAR(line["prob"].get<double>(), first / (first + second), 1e-9);
+    EXPECT_FALSE(line.contains("gold"));
+  }
+  ASSERT_EQ(error("blimp_fast"), "no error");
+  EXPECT_FALSE(lines("blimp_fast").front().contains("prob"));
+}
+
+TEST_F(KeptPredictions, OfReadingAreSurprisalsAndGoOn) {
+  std::string table =
+      "item,word,Subtlex_log10,length,context_length,RTfirstfix,RTfirstpass,RTgopast,RTrightbound,"
+      "self_paced_reading_time,prev_word,prev_item,prev_length\n";
+  Random random(5);
+  for (int i = 0; i < 60; ++i) {
+    table += fmt::format("so {0},word{1},{2},{3},{4},{5},{5},{5},{5},{6},{7}\n", i, i % 7, 5 + random.normal(),
+                         4 + i % 5, 1 + i % 6, 200 + random.normal(), 300 + random.normal(),
+                         i % 3 == 0 ? ",," : fmt::format("then,so,{}", 2 + i % 4));
+  }
+  write("babylm/reading/reading_data.csv", table);
+  const auto whole = find_task("reading")->run(kept_);
+  ASSERT_TRUE(whole) << whole.error().message;
+  const fs::path path = folder_ / "kept/reading.jsonl";
+  const std::string text = read_text(path);
+  const auto all = lines("reading");
+  ASSERT_EQ(all.size(), 60u);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(all[i]["id"], fmt::format("reading_{}", i));
+    EXPECT_EQ(all[i]["pred"].get<double>(), -all[i]["log_likelihoods"][0].get<double>());
+    EXPECT_EQ(all[i]["prev_pred"].is_null(), i % 3 == 0);
+    EXPECT_FALSE(all[i].contains("choice"));
+  }
+  EXPECT_EQ(all[1]["prev_pred"].get<double>(), -all[1]["log_likelihoods"][1].get<double>());
+
+  fs::remove(path);
+  testing::write_file(path.string() + ".partial", text.substr(0, text.size() / 2));
+  std::vector<std::uint64_t> steps;
+  kept_.progress = [&](std::uint64_t done, std::uint64_t) { steps.push_back(done); };
+  const auto resumed = find_task("reading")->run(kept_);
+  ASSERT_TRUE(resumed) << resumed.error().message;
+  EXPECT_GT(steps.front(), 20u);
+  EXPECT_EQ(steps.back(), 60u);
+  EXPECT_EQ(read_text(path), text);
+  EXPECT_EQ(resumed->total.scores.front().value, whole->total.scores.front().value);
+  kept_.memory = false;
+  EXPECT_THAT(error("reading"), HasSubstr("'memory' is true, here it is false"));
 }
 
 }  // namespace

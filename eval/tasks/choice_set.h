@@ -23,6 +23,7 @@ struct ChoiceItem {
   std::vector<std::uint32_t> groups;            // indices of ChoiceSet::groups; the first is the item's part
   std::vector<std::string> images;              // none, the item's, or one a choice; no preamble then
   std::optional<double> human_ratio;            // the share of people who chose the first choice
+  bool alternatives = true;  // false: the choices are a word and maybe the one before it, of which none is chosen
 };
 
 struct ChoiceSet {

@@ -7,8 +7,8 @@
 #include <unordered_map>
 
 #include "eval/tasks/choice_results.h"
-#include "eval/tasks/choice_run.h"
-#include "eval/tasks/prediction_file.h"
+#include "eval/tasks/prediction_binding.h"
+#include "eval/tasks/resumed_run.h"
 #include "eval/tasks/task_files.h"
 
 namespace bitmar {
@@ -57,32 +57,15 @@ class ChoiceRuns {
     const std::vector<ChoiceItem> shuffled =
         use == ImageUse::kShuffled ? shuffle_images(set_.items) : std::vector<ChoiceItem>();
     const auto items = use == ImageUse::kShuffled ? std::span(shuffled) : std::span(set_.items);
-    std::optional<PredictionFile> predictions;
-    std::vector<ItemScores> scores;
+    std::optional<PredictionBinding> binding;
     if (!context_.predictions.empty()) {
-      BITMAR_TRY(PredictionFile opened, open_predictions(use, items));
-      predictions.emplace(std::move(opened));
-      scores = predictions->finished();
+      BITMAR_TRY(binding, bind(use, items));
     }
-    advance(scores.size());
-    const auto sink = [&](std::span<const ItemScores> next) -> Result<void> {
-      if (predictions) {
-        BITMAR_TRY_VOID(predictions->append(next));
-      }
-      advance(next.size());
-      return {};
-    };
-    BITMAR_TRY(std::vector<ItemScores> rest, score_items(context_.engine, items.subspan(scores.size()),
-                                                         {.threads = context_.threads,
-                                                          .memory = context_.memory,
-                                                          .start = start_,
-                                                          .images = reads_images(use) ? images_ : nullptr},
-                                                         sink));
-    if (predictions) {
-      BITMAR_TRY_VOID(predictions->finish());
-    }
-    for (ItemScores& of_item : rest) scores.push_back(std::move(of_item));
-    return scores;
+    const ChoiceRun run = {.threads = context_.threads,
+                           .memory = context_.memory,
+                           .start = start_,
+                           .images = reads_images(use) ? images_ : nullptr};
+    return score_resumed(context_, items, run, binding, [&](std::size_t done) { advance(done); });
   }
 
   TaskResult count(std::span<const ItemScores> scores) const {
@@ -94,7 +77,7 @@ class ChoiceRuns {
   }
 
  private:
-  Result<PredictionFile> open_predictions(ImageUse use, std::span<const ChoiceItem> items) const {
+  Result<PredictionBinding> bind(ImageUse use, std::span<const ChoiceItem> items) const {
     std::string name(task_.name);
     if (use == ImageUse::kNone) name += "-no-image";
     if (use == ImageUse::kShuffled) name += "-shuffled-images";
@@ -106,7 +89,7 @@ class ChoiceRuns {
       for (const ChoiceItem& item : items) names.insert(names.end(), item.images.begin(), item.images.end());
       BITMAR_TRY_VOID(bind_images(binding, context_, *images_, names));
     }
-    return PredictionFile::open(context_.predictions, binding, items);
+    return binding;
   }
   void advance(std::size_t items) {
     done_ += items;

@@ -28,17 +28,47 @@ ordered_json list(std::span<const ContinuationScore> scores, const Value& value)
   return values;
 }
 
-std::string to_line(const ChoiceItem& item, std::span<const ContinuationScore> scores) {
+// The choice as the BabyLM pipeline compares it: its continuation, or what else distinguishes it from the others.
+std::string text_of(const ChoiceItem& item, std::size_t choice) {
+  const auto& [context, continuation] = item.choices[choice];
+  const Choice& first = item.choices.front();
+  if (!std::ranges::all_of(item.choices, [&](const Choice& one) { return one.continuation == first.continuation; })) {
+    return continuation;
+  }
+  const bool same = std::ranges::all_of(item.choices, [&](const Choice& one) { return one.context == first.context; });
+  return same && item.images.size() > 1 ? item.images[choice] : context + continuation;
+}
+
+// The first choice's share of the probability of all.
+double share_of_first(std::span<const ContinuationScore> scores) {
+  double sum = 0.0;
+  for (const ContinuationScore& score : scores) sum += std::exp(score.log_probability - scores[0].log_probability);
+  return 1.0 / sum;
+}
+
+// What the pipeline keeps of an item.
+ordered_json prediction_of(const ChoiceItem& item, std::span<const ContinuationScore> scores) {
+  if (!item.alternatives) {
+    const ordered_json previous = scores.size() > 1 ? ordered_json(-scores[1].log_probability) : ordered_json();
+    return {{"id", item.id}, {"pred", -scores[0].log_probability}, {"prev_pred", previous}};
+  }
   const std::size_t chosen = prefer(scores, Normalization::kRaw).best.front();
+  ordered_json prediction = {{"id", item.id}, {"pred", text_of(item, chosen)}};
+  if (item.human_ratio) prediction["prob"] = share_of_first(scores);
+  prediction["choice"] = chosen;
+  if (item.human_ratio) {
+    prediction["human_ratio"] = *item.human_ratio;
+  } else {
+    prediction["gold"] = item.gold;
+  }
+  return prediction;
+}
+
+std::string to_line(const ChoiceItem& item, std::span<const ContinuationScore> scores) {
   const auto divided = [&](Normalization normalization) {
     return list(scores, [&](const ContinuationScore& score) { return normalized(score, normalization); });
   };
-  ordered_json line = {{"id", item.id}, {"pred", item.choices[chosen].continuation}, {"choice", chosen}};
-  if (item.human_ratio) {
-    line["human_ratio"] = *item.human_ratio;
-  } else {
-    line["gold"] = item.gold;
-  }
+  ordered_json line = prediction_of(item, scores);
   line["log_likelihoods"] = divided(Normalization::kRaw);
   line["per_token"] = divided(Normalization::kTokens);
   line["per_character"] = divided(Normalization::kCharacters);
