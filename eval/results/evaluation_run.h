@@ -42,7 +42,7 @@ struct EvaluationRun {
   std::vector<SpeedRow> speed;
   std::string training_report;  // a page, from this one's folder; empty: none
   std::vector<FigureFile> figures;
-  std::vector<std::string> missing;  // tasks whose files were not there
+  std::vector<std::string> missing;  // tasks whose files, or the vision tower for them, were not there
 };
 
 // The run as results.json: {"facts": {…}, "tasks": […], "memory_off": […], "memory_effects": […], "fine_tuned":

@@ -197,7 +197,7 @@ std::string result_page(const EvaluationRun& run) {
     for (const ScoreGroup& part : task.parts) page += score_rows(fmt::format("{}: {}", task.task, part.name), part);
   }
   if (!run.missing.empty()) {
-    page += "\nNot run, for want of their files:";
+    page += "\nNot run, for want of their files or of a vision tower:";
     for (const std::string& task : run.missing) page += fmt::format(" {}", task);
     page += ".\n";
   }
