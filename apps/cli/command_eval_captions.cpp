@@ -132,9 +132,9 @@ Result<void> evaluate(const EvalCaptionsFlags& options) {
 
 }  // namespace
 
-void add_eval_captions_command(CLI::App& eval, CommandAction& action) {
+void add_eval_captions_command(CLI::App& eval, const std::string& description, CommandAction& action) {
   auto options = std::make_shared<EvalCaptionsFlags>();
-  CLI::App* captions = eval.add_subcommand("captions", "BLEU, ROUGE-L and CIDEr of captions");
+  CLI::App* captions = eval.add_subcommand("captions", description);
   add_model_options(*captions, options->model);
   add_no_memory_option(*captions, options->model);
   CLI::Option* data =

@@ -5,6 +5,6 @@
 
 namespace bitmar::cli {
 
-void add_eval_captions_command(CLI::App& eval, CommandAction& action);
+void add_eval_captions_command(CLI::App& eval, const std::string& description, CommandAction& action);
 
 }  // namespace bitmar::cli

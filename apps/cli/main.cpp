@@ -14,6 +14,12 @@ namespace {
 constexpr int kFailure = 1;     // the command failed
 constexpr int kUsageError = 2;  // the command line is wrong
 
+// "bitmar eval piqa": the command that was being parsed.
+std::string command_of(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? app.get_name() : app.get_name() + " " + command_of(*chosen.front());
+}
+
 void print_error(std::string message) {
   std::ranges::replace(message, '\n', ' ');
   fmt::print(stderr, "bitmar: {}\n", message);
@@ -31,7 +37,7 @@ int run(int argument_count, char** arguments) {
   } catch (const CLI::Success& success) {  // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    print_error(fmt::format("{} (see bitmar --help)", error.what()));
+    print_error(fmt::format("{} (see {} --help)", error.what(), command_of(app)));
     return kUsageError;
   }
   if (const auto result = action(); !result) {
