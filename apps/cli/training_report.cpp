@@ -34,8 +34,8 @@ std::string lead(const report::TrainingLog& log) {
   if (log.stages.size() == 1) return steps_and_time(log.stages.front()) + ".";
   std::string text = fmt::format("{} steps in {} stages, one after the other",
                                  report::format_value(log.stages.back().last_step), log.stages.size());
-  for (const report::Stage& stage : log.stages) {
-    text += fmt::format("{} {}: {}", &stage == &log.stages.front() ? ":" : ";", stage.name, steps_and_time(stage));
+  for (std::size_t i = 0; i < log.stages.size(); ++i) {  // numbered as in the figures
+    text += fmt::format("{} {} {}: {}", i == 0 ? ":" : ";", i + 1, log.stages[i].name, steps_and_time(log.stages[i]));
   }
   return text + ".";
 }

@@ -1,5 +1,7 @@
 #include "eval/report/chart_frame.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace bitmar::report {
@@ -50,7 +52,7 @@ void draw_grid(const Axis& x, const Axis& y, const PlotArea& area, SvgCanvas& ca
 
 void draw_labels(std::string_view x_label, std::string_view y_label, const PlotArea& area, SvgCanvas& canvas) {
   canvas.text((area.left + area.right) / 2, area.bottom + 31, x_label, {.anchor = Anchor::kMiddle, .size = kText});
-  canvas.text(4, area.top - 11, y_label, {.size = kText});
+  canvas.text(4, kTopMargin - 11, y_label, {.size = kText});
 }
 
 double Legend::place(std::string_view name, SvgCanvas& canvas) {
@@ -73,6 +75,25 @@ void Legend::add(std::string_view name, const Stroke& stroke, SvgCanvas& canvas)
 void Legend::add_triangle(std::string_view name, SvgCanvas& canvas) {
   const double begin = place(name, canvas);
   canvas.triangle(begin + kSign / 2, y_ + 3, 9, "#222", name);
+}
+
+void Legend::add_stages(std::span<const std::string> names, SvgCanvas& canvas) {
+  constexpr double kLeft = 8;
+  constexpr double kGap = 10;
+  y_ += 20;
+  x_ = kLeft;
+  const auto write = [&](const std::string& text) {
+    const std::string shown = shortened(text, kFigureWidth - 2 * kLeft, kSmallText);
+    const double width = text_width(shown, kSmallText);
+    if (x_ > kLeft && x_ + width > kFigureWidth - kLeft) {
+      x_ = kLeft;
+      y_ += 16;
+    }
+    canvas.text(x_, y_ + 12, shown, {.size = kSmallText});
+    x_ += width + kGap;
+  };
+  write("Stages:");
+  for (std::size_t i = 0; i < names.size(); ++i) write(fmt::format("{} {}", i + 1, names[i]));
 }
 
 }  // namespace bitmar::report

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -32,7 +33,7 @@ void draw_grid(const Axis& x, const Axis& y, const PlotArea& area, SvgCanvas& ca
 void draw_x_ticks(const Axis& x, const PlotArea& area, SvgCanvas& canvas);
 // Ticks and their labels left of the area.
 void draw_y_ticks(const Axis& y, const PlotArea& area, SvgCanvas& canvas);
-// The x axis' below the tick labels, the y axis' above the area: so both are read without turning the head.
+// The x axis' below the tick labels, the y axis' at the top of the figure: so both are read without turning the head.
 void draw_labels(std::string_view x_label, std::string_view y_label, const PlotArea& area, SvgCanvas& canvas);
 
 // Names in rows from the figure's left to its right.
@@ -41,6 +42,8 @@ class Legend {
   explicit Legend(double top) : y_(top) {}
   void add(std::string_view name, const Stroke& stroke, SvgCanvas& canvas);
   void add_triangle(std::string_view name, SvgCanvas& canvas);
+  // "Stages: 1 language  2 captions", on rows of their own.
+  void add_stages(std::span<const std::string> names, SvgCanvas& canvas);
   [[nodiscard]] double bottom() const { return y_ + 20; }
 
  private:

@@ -3,6 +3,9 @@
 
 #include <cmath>
 #include <limits>
+#include <regex>
+#include <string>
+#include <vector>
 
 #include "base/random.h"
 #include "eval/report/axis.h"
@@ -152,8 +155,62 @@ TEST(LineChartTest, EverythingStaysInsideTheFigure) {
   }
   const Drawing drawing = draw(chart);
   EXPECT_EQ(drawing.width, kFigureWidth);
-  EXPECT_THAT(drawing.elements, HasSubstr("text-anchor=\"end\" stroke=\"#fff\""));  // the long name, left of its line
-  EXPECT_GT(drawing.height, 250 + 5 * 18);                                          // two names in a row
+  EXPECT_GT(drawing.height, 250 + 5 * 18);  // two names in a row
+}
+
+struct Mark {
+  double x = 0, y = 0;
+  std::string text = {};
+};
+
+// The texts of the group of stages, by their middles.
+std::vector<Mark> stage_numbers(const std::string& elements) {
+  const std::string group = elements.substr(elements.find("<g class=\"stages\">"));
+  const std::regex text("<text x=\"([0-9.]+)\" y=\"([0-9.]+)\" font-size=\"11\" text-anchor=\"middle\">([^<]*)<");
+  const std::string inside = group.substr(0, group.find("</g>"));
+  std::vector<Mark> marks;
+  for (std::sregex_iterator match(inside.begin(), inside.end(), text), end; match != end; ++match) {
+    marks.push_back({std::stod((*match)[1]), std::stod((*match)[2]), (*match)[3]});
+  }
+  return marks;
+}
+
+TEST(LineChartTest, StagesAreNumberedAboveThePlotEachInItsOwn) {
+  const std::vector<double> begins = {0, 1500, 3900, 5200, 7100};
+  const double end = 7900;
+  LineChart chart{.x_label = "steps", .y_label = "loss", .lines = {{.name = "a", .points = {{0, 10}, {end, 0}}}}};
+  const double plain = draw(chart).height;
+  for (const double begin : begins) chart.stages.push_back({begin, "bitmar-14m-long-name-" + coordinate(begin)});
+  const Drawing drawing = draw(chart);
+  // The line goes from the plot's upper left corner to its lower right.
+  const double left = 23.2, right = 386, top = 39;
+  ASSERT_THAT(drawing.elements, HasSubstr("d=\"M23.2 39L386 229\""));
+  const std::vector<Mark> numbers = stage_numbers(drawing.elements);
+  ASSERT_EQ(numbers.size(), begins.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    EXPECT_EQ(numbers[i].text, std::to_string(i + 1));
+    EXPECT_LT(numbers[i].y, top);
+    EXPECT_GT(numbers[i].y - kSmallText, kTopMargin - 11);  // below the label of the y axis
+    const double half = text_width(numbers[i].text, kSmallText) / 2;
+    EXPECT_GT(numbers[i].x - half, left + begins[i] / end * (right - left));
+    EXPECT_LT(numbers[i].x + half, left + (i + 1 < begins.size() ? begins[i + 1] : end) / end * (right - left));
+  }
+  // The names stand once, in the legend.
+  EXPECT_THAT(drawing.elements, HasSubstr(">5 bitmar-14m-long-name-7100<"));
+  EXPECT_GT(drawing.height, plain + 2 * 16);
+}
+
+TEST(LineChartTest, AStageTooShortForItsNumberHasNone) {
+  LineChart chart{.x_label = "steps",
+                  .y_label = "loss",
+                  .lines = {{.name = "a", .points = {{0, 10}, {1000, 0}}}},
+                  .stages = {{0, "first"}, {500, "brief"}, {505, "last"}, {2000, "not on this axis"}}};
+  const std::string drawn = draw(chart).elements;
+  const std::vector<Mark> numbers = stage_numbers(drawn);
+  ASSERT_EQ(numbers.size(), 2u);
+  EXPECT_EQ(numbers[0].text + numbers[1].text, "13");
+  EXPECT_THAT(drawn, HasSubstr(">2 brief<"));
+  EXPECT_THAT(drawn, Not(HasSubstr("not on this axis")));
 }
 
 HeatMap small_map() {
@@ -227,6 +284,13 @@ TEST(SvgTest, MarkupIsEscaped) {
   EXPECT_EQ(escape("\xC3\xA9"), "\xC3\xA9");
   EXPECT_EQ(escape("\xC3("), "?(");
   EXPECT_EQ(character_count("\xC3\xA9t\xC3\xA9"), 3u);
+}
+
+TEST(SvgTest, ShortenedTextFits) {
+  EXPECT_EQ(shortened("stage", 100, 10), "stage");
+  EXPECT_EQ(shortened("a long name", 40, 10), "a lon…");
+  EXPECT_EQ(shortened("ééééééééé", 40, 10), "ééééé…");
+  EXPECT_EQ(shortened("stage", 0, 10), "…");
 }
 
 TEST(SvgTest, Base64) {  // RFC 4648, section 10

@@ -38,16 +38,6 @@ std::vector<std::size_t> column_of_pixels(const HeatMap& map, std::uint32_t widt
   return columns;
 }
 
-std::string cut(const std::string& name, double width, double size) {
-  if (text_width(name, size) <= width) return name;
-  std::size_t end = name.size();
-  while (end > 0 && (text_width(std::string_view(name).substr(0, end), size) > width - size ||
-                     (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80)) {
-    --end;
-  }
-  return name.substr(0, end) + "…";
-}
-
 double widest(const std::vector<std::string>& names, double size) {
   double width = 0;
   for (const std::string& name : names) width = std::max(width, text_width(name, size));
@@ -70,7 +60,8 @@ double draw_column_names(const HeatMap& map, const PlotArea& area, SvgCanvas& ca
 void draw_row_names(const HeatMap& map, const PlotArea& area, SvgCanvas& canvas) {
   for (std::size_t row = 0; row < map.row_names.size(); ++row) {
     canvas.text(area.left - 5, area.top + (static_cast<double>(row) + 0.5) * kNamedRow + 4,
-                cut(map.row_names[row], kMaximumNameWidth, kSmallText), {.anchor = Anchor::kEnd, .size = kSmallText});
+                shortened(map.row_names[row], kMaximumNameWidth, kSmallText),
+                {.anchor = Anchor::kEnd, .size = kSmallText});
   }
 }
 

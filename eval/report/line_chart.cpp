@@ -17,7 +17,7 @@ namespace {
 
 constexpr double kPlotHeight = 190;
 constexpr std::size_t kDrawnPoints = 400;  // of a line; more are not to be told apart
-constexpr double kPlaceTolerance = 1e-6;
+constexpr double kStageBand = 15;          // above the plot, for the stages' numbers: no line comes there
 
 bool drawable(const LineChart& chart, const Point& point) {
   return !point.is_gap() && (!chart.logarithmic || point.y > 0);
@@ -56,17 +56,28 @@ Series places(const Series& points, const Axis& x, const Axis& y) {
   return placed;
 }
 
-void draw_marks(const LineChart& chart, const Axis& x, const PlotArea& area, SvgCanvas& canvas) {
-  double top = area.top + 10;
-  for (const ChartMark& stage : chart.stages) {
-    const double place = x.place(stage.x);
-    if (place < area.left - kPlaceTolerance || place > area.right) continue;
-    if (place > area.left + 1) canvas.line(place, area.top, place, area.bottom, {.colour = "#666", .dashes = "2 2"});
-    const bool left_of_line = place + 3 + text_width(stage.name, kSmallText) > area.right;
-    canvas.text(place + (left_of_line ? -3 : 3), top, stage.name,
-                {.anchor = left_of_line ? Anchor::kEnd : Anchor::kStart, .size = kSmallText, .halo = true});
-    top += 13;  // neighbours may be close
+// The names of the stages that begin on the axis.
+std::vector<std::string> draw_stages(const LineChart& chart, const Axis& x, const PlotArea& area, SvgCanvas& canvas) {
+  std::vector<std::string> names;
+  canvas.begin_group("stages");
+  for (std::size_t i = 0; i < chart.stages.size(); ++i) {
+    const double begin = x.place(chart.stages[i].x);
+    if (begin > area.right) break;
+    const bool last = i + 1 == chart.stages.size();
+    const double end = last ? area.right : std::min(area.right, x.place(chart.stages[i + 1].x));
+    if (begin > area.left + 1) {
+      canvas.line(begin, area.top - kStageBand, begin, area.bottom, {.colour = "#666", .dashes = "2 2"});
+    }
+    names.push_back(chart.stages[i].name);
+    const std::string number = std::to_string(names.size());
+    if (text_width(number, kSmallText) > end - begin) continue;
+    canvas.text((begin + end) / 2, area.top - 4, number, {.anchor = Anchor::kMiddle, .size = kSmallText});
   }
+  canvas.end_group();
+  return names;
+}
+
+void draw_events(const LineChart& chart, const Axis& x, const PlotArea& area, SvgCanvas& canvas) {
   for (const ChartMark& event : chart.events) {
     canvas.triangle(x.place(event.x), area.bottom - 8, 8, "#222",
                     fmt::format("step {}: {}", format_value(event.x), event.name));
@@ -108,13 +119,14 @@ Drawing draw(const LineChart& chart) {
     drawn.emplace_back(drawn_points(chart, line.points), drawn_points(chart, line.behind));
   }
   const Limits limits = limits_of(chart, drawn);
-  const Range vertical{kTopMargin + kPlotHeight, kTopMargin};
+  const double top = kTopMargin + (chart.stages.empty() ? 0 : kStageBand);
+  const Range vertical{top + kPlotHeight, top};
   const Axis y = chart.logarithmic ? Axis::logarithmic(*limits.y, vertical, 5)
                                    : Axis::linear(*limits.y, vertical, 5, Ends::kRound);
   const PlotArea area{.left = label_width(y.ticks()) + 10,
                       .right = kFigureWidth - kRightMargin,
-                      .top = kTopMargin,
-                      .bottom = kTopMargin + kPlotHeight};
+                      .top = top,
+                      .bottom = top + kPlotHeight};
   const Axis x =
       Axis::linear({std::min(0.0, limits.x->low), limits.x->high}, {area.left, area.right}, 5, Ends::kAsGiven);
 
@@ -134,8 +146,9 @@ Drawing draw(const LineChart& chart) {
                 fmt::format("{}: {}", chart.lines[i].name, last ? format_value(last->y) : "no value"));
     legend.add(chart.lines[i].name, stroke, canvas);
   }
-  draw_marks(chart, x, area, canvas);
+  draw_events(chart, x, area, canvas);
   if (!chart.events.empty()) legend.add_triangle(chart.event_label, canvas);
+  if (!chart.stages.empty()) legend.add_stages(draw_stages(chart, x, area, canvas), canvas);
   return {kFigureWidth, legend.bottom(), canvas.take()};
 }
 

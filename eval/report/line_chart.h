@@ -30,7 +30,7 @@ struct LineChart {
   bool logarithmic = false;
   bool from_zero = false;  // the y axis includes 0
   std::vector<ChartLine> lines = {};
-  std::vector<ChartMark> stages = {};  // drawn as vertical lines with their names
+  std::vector<ChartMark> stages = {};  // drawn as vertical lines, numbered above the plot and named in the legend
   std::vector<ChartMark> events = {};  // drawn as triangles on the axis
   std::string event_label = {};        // in the legend
 };

@@ -73,6 +73,16 @@ double text_width(std::string_view text, double size) {
   return 0.6 * size * static_cast<double>(character_count(text));
 }
 
+std::string shortened(std::string_view text, double width, double size) {
+  if (text_width(text, size) <= width) return std::string(text);
+  std::size_t end = text.size();
+  while (end > 0 && (text_width(text.substr(0, end), size) > width - size ||
+                     (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)) {
+    --end;
+  }
+  return std::string(text.substr(0, end)) + "…";
+}
+
 std::string base64(std::string_view bytes) {
   constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;
@@ -121,7 +131,6 @@ void SvgCanvas::text(double x, double y, std::string_view text, const TextStyle&
   if (style.rotation != 0) {
     more += fmt::format(" transform=\"rotate({} {} {})\"", coordinate(style.rotation), coordinate(x), coordinate(y));
   }
-  if (style.halo) more += " stroke=\"#fff\" stroke-width=\"3\" stroke-linejoin=\"round\" paint-order=\"stroke\"";
   elements_ += fmt::format("<text x=\"{}\" y=\"{}\" font-size=\"{}\"{}>{}</text>\n", coordinate(x), coordinate(y),
                            coordinate(style.size), more, escape(text));
 }
@@ -136,6 +145,14 @@ void SvgCanvas::picture(double x, double y, double width, double height, std::st
 void SvgCanvas::triangle(double x, double y, double size, const std::string& fill, std::string_view title) {
   elements_ += fmt::format("<path fill=\"{}\" d=\"M{} {}l{} {}h{}z\"><title>{}</title></path>\n", fill, coordinate(x),
                            coordinate(y), coordinate(size / 2), coordinate(size), coordinate(-size), escape(title));
+}
+
+void SvgCanvas::begin_group(std::string_view name) {
+  elements_ += fmt::format("<g class=\"{}\">\n", escape(name));
+}
+
+void SvgCanvas::end_group() {
+  elements_ += "</g>\n";
 }
 
 std::string inline_svg(const Drawing& drawing, std::string_view id, std::string_view title,

@@ -24,13 +24,15 @@ namespace bitmar::report {
 // The bytes in base 64 (RFC 4648, with padding), for data: addresses.
 [[nodiscard]] std::string base64(std::string_view bytes);
 
+// The text, or as much of its beginning as leaves room for an ellipsis within `width`.
+[[nodiscard]] std::string shortened(std::string_view text, double width, double size);
+
 enum class Anchor { kStart, kMiddle, kEnd };
 
 struct TextStyle {
   Anchor anchor = Anchor::kStart;
   double size = 12;
   double rotation = 0;  // degrees, clockwise around the anchor
-  bool halo = false;    // a white rim, over lines
 };
 
 struct Stroke {
@@ -53,6 +55,9 @@ class SvgCanvas {
   // A PNG file's bytes, stretched to the rectangle.
   void picture(double x, double y, double width, double height, std::string_view png);
   void triangle(double x, double y, double size, const std::string& fill, std::string_view title);
+  // What is drawn until end_group() belongs together; `name` is its class.
+  void begin_group(std::string_view name);
+  void end_group();
   [[nodiscard]] std::string take() { return std::move(elements_); }
 
  private:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""`bitmar report` as a reader sees it: the page of a made-up run, opened in headless Chromium on a phone's and on a
-desktop's width.
+"""`bitmar report` as a reader sees it: the page of a made-up training in five stages, opened in headless Chromium on a
+phone's and on a desktop's width.
 
     report_page.py TOOL WRITE_SMALL_MODELS PHOTO_FOLDER [SCREENSHOT_FOLDER]    exit status 77: there is no Chromium
 
@@ -29,13 +29,21 @@ SCREENSHOTS = pathlib.Path(sys.argv[4]).resolve() if len(sys.argv) > 4 else None
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDTHS = (390, 1280)
 SLOTS = 64
-FIGURES = {"loss", "perplexity", "contrast", "cosine", "slot-activation", "slot-usage", "effective-slots",
+STAGES = {"first": 1500, "second stage": 600, "bitmar-14m-third": 1200, "settle": 700, "bitmar-14m-longer": 300}
+FIGURES = {"loss", "perplexity", "contrast", "cosine", "reward", "slot-activation", "slot-usage", "effective-slots",
            "usage-entropy", "zeros", "zeros-by-matrix", "learning-rate", "read-attention"}
+MAPS = {"slot-activation", "slot-usage", "zeros-by-matrix", "read-attention"}  # figures without stages
 MEASURE = """<script>addEventListener('load', () => {
   const box = e => { const r = e.getBoundingClientRect(); return [r.left, r.right, r.width, r.height]; };
+  const place = e => { const r = e.getBoundingClientRect();
+      return {left: r.left, right: r.right, top: r.top, bottom: r.bottom}; };
   const texts = [...document.querySelectorAll('svg text')].map(e => [e.textContent, ...box(e),
       parseFloat(getComputedStyle(e).fontSize) * Math.hypot(e.getScreenCTM().a, e.getScreenCTM().b)]);
   parent.postMessage(JSON.stringify({
+    stages: Object.fromEntries([...document.querySelectorAll('svg:has(g.stages)')].map(svg => [svg.parentElement.id, {
+      numbers: [...svg.querySelectorAll('g.stages text')].map(e => [e.textContent, place(e)]),
+      lines: [...svg.querySelectorAll('g.stages line')].map(place),
+      grid: [...svg.querySelectorAll(':scope > line[stroke="#ddd"]')].map(place)}])),
     inner: innerWidth, scroll: document.documentElement.scrollWidth, texts,
     figures: Object.fromEntries([...document.querySelectorAll('figure')].map(e => [e.id, box(e.querySelector('svg'))]))}), '*');
 });</script>"""
@@ -55,6 +63,7 @@ def write_run(folder: pathlib.Path, steps: int) -> None:
         for step in range(10, steps + 1, 10):
             fall = math.exp(-step / 400)
             line = {"step": step, "time": 1.7e9 + step, "loss/language": 3 + 7 * fall, "loss/contrast": 4 * fall,
+                    "stream/practice/reward": 0.5 - 0.3 * fall,
                     f"stream/{'photos' if step % 20 else '<b>text</b>'}/loss": 3 + 6 * fall,
                     "alignment/average_cosine": 0.6 - 0.5 * fall, "train/learning_rate": min(2e-3, step * 1e-5)}
             if step == 200:
@@ -63,7 +72,7 @@ def write_run(folder: pathlib.Path, steps: int) -> None:
                 shares = [math.exp(-abs(slot - step / 50) / 9) for slot in range(SLOTS)]
                 line |= {"memory/slot_usage": shares, "memory/slot_activation": [x / sum(shares) for x in shares],
                          "memory/effective_slots": 20, "memory/usage_entropy": 3.1, "zeros/overall": 0.4,
-                         "validation/photos/cosine": 0.5}
+                         "validation/photos/cosine": 0.5, "validation/photos/cider": 0.4 - 0.2 * fall}
                 line |= {f"zeros/{name}": 0.3 + 0.1 * (1 - fall) for name in matrices}
                 for domain in range(7):
                     line[f"validation/domain-{domain}/perplexity"] = 30 * (domain + 1) * (1 + 9 * fall)
@@ -93,9 +102,9 @@ class ReportPage(unittest.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.folder = pathlib.Path(folder.name)
         subprocess.run([WRITE_SMALL_MODELS, cls.folder], check=True)
-        write_run(cls.folder / "first", 1500)
-        write_run(cls.folder / "second stage", 600)
-        cls.written = cls.report("first", "second stage", "-o", "report.html", "--json", "--model", "tower.gguf",
+        for name, steps in STAGES.items():
+            write_run(cls.folder / name, steps)
+        cls.written = cls.report(*STAGES, "-o", "report.html", "--json", "--model", "tower.gguf",
                                  "--image", sorted(PHOTOS.glob("*.jpg"))[0])
         cls.page = (cls.folder / "report.html").read_text()
 
@@ -143,6 +152,22 @@ class ReportPage(unittest.TestCase):
                     self.assertLessEqual(right, width, text)
                     self.assertGreaterEqual(size, 10, text)
 
+    def test_stages_are_numbered_above_the_plot_each_in_its_own(self) -> None:
+        for width in WIDTHS:
+            stages = self.measured(width)["stages"]
+            self.assertEqual(set(stages), FIGURES - MAPS)
+            for figure, drawn in stages.items():
+                with self.subTest(width=width, figure=figure):
+                    left, right = (choose(line[side] for line in drawn["grid"])
+                                   for choose, side in ((min, "left"), (max, "right")))
+                    edges = [left, *(line["left"] for line in drawn["lines"]), right]
+                    self.assertEqual([number for number, _ in drawn["numbers"]], ["1", "2", "3", "4", "5"])
+                    self.assertEqual(len(edges), len(STAGES) + 1)
+                    for (number, place), begin, end in zip(drawn["numbers"], edges, edges[1:]):
+                        self.assertGreater(place["left"], begin, number)
+                        self.assertLess(place["right"], end, number)
+                        self.assertLessEqual(place["bottom"], min(line["top"] for line in drawn["grid"]), number)
+
     def test_screenshots_show_colours_everywhere(self) -> None:
         for width in WIDTHS:
             target = (SCREENSHOTS or self.folder) / f"report-{width}.png"
@@ -169,7 +194,7 @@ class ReportPage(unittest.TestCase):
             self.assertGreater(len(words["title"]), 5)
             self.assertGreater(len(words["desc"]), 20)
             self.assertNotRegex(file.read_text(), r"(?<![a-z])(nan|inf)(?![a-z])")
-        self.assertEqual(self.written["steps"], 2100)
+        self.assertEqual(self.written["steps"], sum(STAGES.values()))
 
     def test_a_bad_log_is_one_line(self) -> None:
         bad = self.folder / "bad.jsonl"
