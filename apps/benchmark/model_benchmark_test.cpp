@@ -134,8 +134,11 @@ TEST_F(ModelBenchmarkTest, WindowsAreComparedOnTheSameInput) {
   ASSERT_TRUE(windows) << windows.error().message;
   EXPECT_EQ(windows->input_tokens, 40u);
   EXPECT_EQ(windows->short_with_memory.window_tokens, 3u);
-  EXPECT_GT(windows->full_without_memory.window_tokens, 3u);
-  for (const WindowTimes& times : {windows->short_with_memory, windows->full_without_memory}) {
+  EXPECT_EQ(windows->own_without_memory.window_tokens, 5u);  // the small model's
+  EXPECT_EQ(windows->all_without_memory.window_tokens, 43u);
+  EXPECT_GT(windows->all_without_memory.session_bytes, windows->own_without_memory.session_bytes);
+  for (const WindowTimes& times :
+       {windows->short_with_memory, windows->own_without_memory, windows->all_without_memory}) {
     expect_times(times.read);
     expect_times(times.decode);
     EXPECT_GT(times.session_bytes, 0u);

@@ -1,5 +1,6 @@
 #include "apps/benchmark/window_benchmark.h"
 
+#include <array>
 #include <vector>
 
 #include "apps/benchmark/workload.h"
@@ -8,7 +9,7 @@
 namespace bitmar {
 namespace {
 
-// One of the two, and its samples.
+// One of the three, and its samples.
 class Contestant {
  public:
   static Result<Contestant> open(const BenchmarkOptions& options, std::uint32_t window, MemoryMode memory) {
@@ -53,16 +54,17 @@ class Contestant {
 
 Result<WindowComparison> compare_windows(const BenchmarkOptions& options, std::uint32_t short_window,
                                          std::size_t input_tokens) {
+  const auto everything = static_cast<std::uint32_t>(input_tokens + options.decode_tokens);
   BITMAR_TRY(Contestant with_memory, Contestant::open(options, short_window, MemoryMode::kReadOnly));
-  BITMAR_TRY(Contestant without, Contestant::open(options, 0, MemoryMode::kOff));
+  BITMAR_TRY(Contestant own, Contestant::open(options, 0, MemoryMode::kOff));
+  BITMAR_TRY(Contestant all, Contestant::open(options, everything, MemoryMode::kOff));
   for (std::size_t round = 0; round <= options.repetitions; ++round) {
-    BITMAR_TRY_VOID(with_memory.run(input_tokens, options.decode_tokens));
-    BITMAR_TRY_VOID(without.run(input_tokens, options.decode_tokens));
-    if (round > 0) continue;  // the first warms up
-    with_memory.forget_samples();
-    without.forget_samples();
+    for (Contestant* contestant : std::array{&with_memory, &own, &all}) {
+      BITMAR_TRY_VOID(contestant->run(input_tokens, options.decode_tokens));
+      if (round == 0) contestant->forget_samples();  // it warms up
+    }
   }
-  return WindowComparison{input_tokens, options.decode_tokens, with_memory.times(), without.times()};
+  return WindowComparison{input_tokens, options.decode_tokens, with_memory.times(), own.times(), all.times()};
 }
 
 }  // namespace bitmar

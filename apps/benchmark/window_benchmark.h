@@ -1,5 +1,5 @@
-// What the episodic memory costs and saves on a long input: a short attention window with the memory, against the whole
-// window without it.
+// What the episodic memory costs and saves on a long input: a short attention window with the memory, against the
+// model's own window, and against attention to the whole input, both without it.
 //
 //   BITMAR_TRY(const WindowComparison windows, compare_windows(options, 64, 4096));
 #pragma once
@@ -24,10 +24,11 @@ struct WindowComparison {
   std::size_t input_tokens = 0;
   std::size_t decode_tokens = 0;
   WindowTimes short_with_memory;
-  WindowTimes full_without_memory;
+  WindowTimes own_without_memory;
+  WindowTimes all_without_memory;  // the window holds the input and what is generated after it: nothing is evicted
 };
 
-// The two in turns, options.repetitions times, on options.threads.front() threads. kUnsupported: the model has no
+// The three in turns, options.repetitions times, on options.threads.front() threads. kUnsupported: the model has no
 // memory.
 [[nodiscard]] Result<WindowComparison> compare_windows(const BenchmarkOptions& options, std::uint32_t short_window,
                                                        std::size_t input_tokens);

@@ -63,19 +63,24 @@ double megabytes(double bytes) {
   return bytes * 1e-6;
 }
 
-// With memory: of a short window; without: of the whole one.
+// With memory: of a short window; without: of the model's own, then of one that holds all of the input.
 void add_window_rows(const WindowComparison& windows, std::vector<SpeedRow>& rows) {
-  const auto& [input, decoded, small, whole] = windows;
-  const std::string what = fmt::format("{} tokens of input, window {} with memory, {} without", input,
-                                       small.window_tokens, whole.window_tokens);
+  const WindowTimes& small = windows.short_with_memory;
   const auto per_second = [](std::size_t tokens, const Summary& microseconds) {
     return static_cast<double>(tokens) * 1e6 / microseconds.median;
   };
-  rows.push_back({what + ": reading", "tokens/s", per_second(input, small.read), per_second(input, whole.read)});
-  rows.push_back(
-      {what + ": decode after it", "tokens/s", per_second(decoded, small.decode), per_second(decoded, whole.decode)});
-  rows.push_back({what + ": session", "MB", megabytes(static_cast<double>(small.session_bytes)),
-                  megabytes(static_cast<double>(whole.session_bytes))});
+  const auto add = [&](const WindowTimes& without, const std::string& window) {
+    const std::string what = fmt::format("{} tokens of input, window {} with memory, {} without", windows.input_tokens,
+                                         small.window_tokens, window);
+    rows.push_back({what + ": reading", "tokens/s", per_second(windows.input_tokens, small.read),
+                    per_second(windows.input_tokens, without.read)});
+    rows.push_back({what + ": decode after it", "tokens/s", per_second(windows.decode_tokens, small.decode),
+                    per_second(windows.decode_tokens, without.decode)});
+    rows.push_back({what + ": session", "MB", megabytes(static_cast<double>(small.session_bytes)),
+                    megabytes(static_cast<double>(without.session_bytes))});
+  };
+  add(windows.own_without_memory, std::to_string(windows.own_without_memory.window_tokens));
+  add(windows.all_without_memory, "full attention");
 }
 
 // What is measured of a number of threads, in the order of the table.
