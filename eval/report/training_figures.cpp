@@ -1,6 +1,7 @@
 #include "eval/report/training_figures.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -32,6 +33,7 @@ struct Source {
 
 struct LineFigure {
   std::string_view id, title, y_label, caption;
+  std::string_view single_steps = {};  // what is to be seen where the log has the losses of single steps
   std::vector<Source> sources = {};
   bool smoothed = false;
   bool logarithmic = false;
@@ -78,6 +80,18 @@ std::vector<ChartMark> intervention_marks(const TrainingLog& log) {
   return marks;
 }
 
+// "In stages 1, 2 the logged losses are of single steps, each of one stream"; empty: there are none.
+std::string single_steps_note(const TrainingLog& log) {
+  std::vector<std::size_t> numbers;
+  for (std::size_t i = 0; i < log.stages.size(); ++i) {
+    if (log.stages[i].logs_single_steps) numbers.push_back(i + 1);
+  }
+  if (numbers.empty()) return {};
+  constexpr std::string_view kWhat = "logged losses are of single steps, each of one stream";
+  if (numbers.size() == log.stages.size()) return fmt::format("The {}", kWhat);
+  return fmt::format("In stage{} {} the {}", numbers.size() == 1 ? "" : "s", fmt::join(numbers, ", "), kWhat);
+}
+
 void add_line_figure(const LineFigure& wanted, std::vector<ChartLine> lines, const TrainingLog& log,
                      TrainingFigures& made) {
   LineChart chart{.x_label = kSteps,
@@ -93,6 +107,9 @@ void add_line_figure(const LineFigure& wanted, std::vector<ChartLine> lines, con
   }
   if (wanted.events) chart.events = intervention_marks(log);
   std::string caption(wanted.caption);
+  if (const std::string note = single_steps_note(log); !note.empty() && !wanted.single_steps.empty()) {
+    caption += fmt::format(" {}: {}", note, wanted.single_steps);
+  }
   if (std::ranges::any_of(chart.lines, [](const ChartLine& line) { return !line.behind.empty(); })) {
     caption += fmt::format("{}Smoothed: each point is the mean of a {}th of the line, which stands pale behind it.",
                            caption.empty() ? "" : " ", kSmoothedPart);
@@ -260,7 +277,9 @@ std::vector<LineFigure> learning_figures() {
       {.id = "loss",
        .title = "Training loss",
        .y_label = "cross-entropy, nats a token",
-       .caption = "By stream of the mixture; “all” is the step's mean.",
+       .caption = "By stream of the mixture, and the mean of all.",
+       .single_steps = "“all” is that stream's, blank where it learned from rewards, and a stream that no logged step "
+                       "met is missing.",
        .sources = {{"stream/", "/loss"},
                    {.prefix = "loss/language", .name = "all", .emphasised = true},
                    {.prefix = "finetune/loss", .name = "fine-tuning"},
@@ -276,6 +295,7 @@ std::vector<LineFigure> learning_figures() {
        .title = "Contrastive loss",
        .y_label = "InfoNCE, nats",
        .caption = "Of image and text within a batch.",
+       .single_steps = "the level jumps where another stream's photos meet the logged steps.",
        .sources = {{.prefix = "loss/contrast", .name = "contrastive loss"}},
        .smoothed = true,
        .from_zero = true},

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <optional>
+#include <set>
 
+#include "eval/report/settings_table.h"
 #include "eval/tasks/json_lines.h"
 #include "io/lines.h"
 #include "io/mapped_file.h"
@@ -43,6 +46,14 @@ double number_of(const json& value) {
   return value.is_null() ? kGap : value.get<double>();
 }
 
+// Of the mixture; 0: the settings do not say.
+std::size_t configured_streams(const std::string& settings) {
+  const auto rows = settings_rows(settings, "config.toml");
+  if (!rows) return 0;  // named where the settings are shown
+  return static_cast<std::size_t>(
+      std::ranges::count_if(*rows, [](const TableRow& row) { return row.name.starts_with("data.train: "); }));
+}
+
 class StageReader {
  public:
   StageReader(TrainingLog& log, Stage& stage) : log_(log), stage_(stage) {}
@@ -54,6 +65,7 @@ class StageReader {
     const double count = stage_.first_step + step->get<double>();
     if (count < stage_.last_step) return record.error("step", "must not fall");
     stage_.last_step = count;
+    std::size_t streams = 0;
     for (const auto& [tag, value] : line.items()) {
       if (tag == "step") continue;
       if (tag == "time") {
@@ -62,6 +74,10 @@ class StageReader {
         if (stage_.first_time == 0) stage_.first_time = stage_.last_time;
       } else if (value.is_number() || value.is_null()) {
         add(log_.scalars[tag], count, number_of(value));
+        if (tag.starts_with("stream/")) {
+          ++streams;
+          streams_.insert(tag);
+        }
       } else if (value.is_string()) {
         log_.texts[tag].push_back({count, value.get<std::string>()});
       } else if (is_vector(value)) {
@@ -71,13 +87,27 @@ class StageReader {
         return record.error(tag, "must be a number, null, text or an array of numbers");
       }
     }
+    if (streams > 0) count_line(count, streams);
     return {};
+  }
+
+  void finish() {
+    constexpr std::size_t kEnoughLines = 10;  // fewer may have one stream each by chance
+    stage_.logs_single_steps = lines_ >= kEnoughLines && most_streams_ == 1 && least_distance_ > 1 &&
+                               std::max(streams_.size(), configured_streams(stage_.settings)) > 1;
   }
 
  private:
   static bool is_vector(const json& value) {
     return value.is_array() &&
            std::ranges::all_of(value, [](const json& number) { return number.is_number() || number.is_null(); });
+  }
+
+  void count_line(double step, std::size_t streams) {
+    if (lines_ > 0) least_distance_ = std::min(least_distance_, step - last_line_);
+    last_line_ = step;
+    most_streams_ = std::max(most_streams_, streams);
+    ++lines_;
   }
 
   // The first value of a later stage leaves a gap to the stage before.
@@ -90,6 +120,12 @@ class StageReader {
 
   TrainingLog& log_;
   Stage& stage_;
+  // Of lines with values by stream.
+  std::set<std::string> streams_;
+  std::size_t lines_ = 0;
+  std::size_t most_streams_ = 0;  // in one of them
+  double last_line_ = 0;          // its step
+  double least_distance_ = std::numeric_limits<double>::infinity();
 };
 
 }  // namespace
@@ -126,6 +162,7 @@ Result<TrainingLog> read_training_log(std::span<const std::string> runs) {
     StageReader reader(log, stage);
     BITMAR_TRY_VOID(
         parse_json_lines(finished, path.string(), [&](const JsonRecord& record) { return reader.read(record); }));
+    reader.finish();
     log.stages.push_back(std::move(stage));
   }
   return log;

@@ -37,6 +37,9 @@ struct Stage {
   double last_step = 0;   // counted through
   double first_time = 0;  // seconds since 1970; 0: not logged
   double last_time = 0;
+  // The losses of a line are of one step. Not what is logged now: known by that no line has values of more than one
+  // stream, though the run mixes several and many steps lie between lines.
+  bool logs_single_steps = false;
 };
 
 struct TrainingLog {

@@ -143,6 +143,45 @@ TEST_F(TrainingLogTest, TablesHaveSettingsAndLastValues) {
   EXPECT_THAT(refused.error().message, HasSubstr("b/config.toml:2"));
 }
 
+TEST_F(TrainingLogTest, CaptionsSayWhereALossIsOfOneStep) {
+  const auto run = [&](const std::string& name, std::size_t streams_a_line, std::size_t every, std::size_t lines) {
+    std::string text;
+    for (std::size_t line = 1; line <= lines; ++line) {
+      text += "{\"step\": " + std::to_string(every * line) + ", \"loss/language\": 3, \"loss/contrast\": 2";
+      for (std::size_t i = 0; i < streams_a_line; ++i) {
+        text += ", \"stream/" + std::to_string((line + i) % 2) + "/loss\": 3";
+      }
+      text += "}\n";
+    }
+    return write_run(name, text);
+  };
+  const auto captions = [&](const std::vector<std::string>& runs) {
+    std::map<std::string, std::string> found;
+    const auto log = read(runs);
+    EXPECT_TRUE(log);
+    const auto made = training_figures(*log);
+    EXPECT_TRUE(made);
+    for (const Figure& figure : made->figures) found[figure.id] = figure.caption;
+    return found;
+  };
+  const std::string means = run("means", 2, 20, 12);
+  const std::string single = run("single", 1, 20, 12);
+  EXPECT_THAT(captions({single})["loss"], HasSubstr("The logged losses are of single steps"));
+  EXPECT_THAT(captions({means, single})["contrast"], HasSubstr("In stage 2 the logged losses are of single steps"));
+  EXPECT_THAT(captions({single, means, single})["loss"], HasSubstr("In stages 1, 3 the logged"));
+  // Means over several steps, every step logged, too few lines to tell.
+  for (const std::string& other : {means, run("every", 1, 1, 12), run("brief", 1, 20, 9)}) {
+    EXPECT_EQ(captions({other})["loss"], "By stream of the mixture, and the mean of all.") << other;
+  }
+  // The settings tell of streams that no line has.
+  std::string one;
+  for (int step = 20; step <= 240; step += 20)
+    one += "{\"step\": " + std::to_string(step) + ", \"stream/a/loss\": 3}\n";
+  EXPECT_FALSE(read({write_run("one", one)})->stages[0].logs_single_steps);
+  const std::string mixture = "[[data.train]]\nname = \"a\"\n[[data.train]]\nname = \"b\"\n";
+  EXPECT_TRUE(read({write_run("two", one, mixture)})->stages[0].logs_single_steps);
+}
+
 TEST_F(TrainingLogTest, FiguresOfWhatIsThere) {
   const auto log =
       read({write_run("a",
