@@ -63,9 +63,9 @@ Result<NamedItem> read_pair_item(const JsonRecord& record, const std::string& st
 
 Result<NamedItem> read_ewok_item(const JsonRecord& record, const std::string&) {
   NamedItem named;
-  BITMAR_TRY(const std::string target, record.text("Target1"));
-  for (const char* field : {"Context1", "Context2"}) {
-    BITMAR_TRY(const std::string context, record.text(field));
+  BITMAR_TRY(const std::string context, record.text("Context1"));
+  for (const char* field : {"Target1", "Target2"}) {
+    BITMAR_TRY(const std::string target, record.text(field));
     named.item.choices.push_back({context, " " + target});
   }
   BITMAR_TRY(const std::string domain, record.text("Domain"));

@@ -11,7 +11,8 @@ namespace bitmar {
 
 // BLiMP (Warstadt et al. 2020) and BabyLM's supplement: which of two sentences is more probable.
 [[nodiscard]] Result<ChoiceSet> read_sentence_pairs(const std::string& folder);
-// EWoK (Ivanova et al. 2024): the same target after the context that suits it and after the one that does not.
+// EWoK (Ivanova et al. 2024), as the pipeline reads it: the target that suits the first context, and the one that does
+// not, after it. (The authors compare the same target after both contexts.)
 [[nodiscard]] Result<ChoiceSet> read_ewok(const std::string& folder);
 // Kim & Schuster 2023: what a box holds after some operations; the first option is right.
 [[nodiscard]] Result<ChoiceSet> read_entity_tracking(const std::string& folder);

@@ -81,7 +81,7 @@ TEST_F(Tasks, MinimalPairsCompareWhatThePipelineCompares) {
     return texts;
   };
   const auto ewok = *read_ewok((folder_ / "babylm/ewok_fast").string());
-  EXPECT_THAT(choices(ewok.items[0]), ElementsAre("It rains 0.| It is wet.", "It is dry.| It is wet."));
+  EXPECT_THAT(choices(ewok.items[0]), ElementsAre("It rains 0.| It is wet.", "It rains 0.| No."));
   const auto comps = *read_comps((folder_ / "babylm/comps").string());
   EXPECT_THAT(choices(comps.items[0]), ElementsAre("A dog 0| can bark.", "A stone| can bark."));
   EXPECT_EQ(comps.items[0].id, "comps_base_0");
