@@ -2,10 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
 #include <set>
 #include <string>
 
 #include "model/schema/tensor_table.h"
+#include "nn/autocast.h"
 #include "nn/testing.h"
 
 namespace bitmar {
@@ -127,6 +129,51 @@ TEST(BitmarModel, CheckpointingChangesNeitherOutputNorGradients) {
     const auto difference = (plain[i] - checkpointed[i]).norm().item<double>();
     EXPECT_LE(difference, 4 * 0x1p-24 * plain[i].norm().item<double>()) << i;
   }
+}
+
+// One layer a stack: every gradient but the embedding's then has at most two contributions, whose sum does not depend
+// on their order.
+TEST(BitmarModel, CheckpointingComputesAgainUnderTheSameAutocast) {
+  torch::manual_seed(7);
+  ModelConfig config = small_config();
+  config.encoder_layers = config.decoder_layers = 1;
+  BitmarModel model(config, 0.0);
+  {
+    const torch::NoGradGuard no_grad;
+    for (auto& item : model->named_parameters()) {
+      if (item.key().ends_with("memory_gate")) item.value().fill_(0.5);
+    }
+  }
+  const ModelInput input = random_input(config, 2, 2, 5, true);
+  const auto run = [&](bool checkpoint, Autocast mode) {
+    model->zero_grad();
+    torch::Tensor loss;
+    {
+      const AutocastScope autocast(mode, torch::kCPU);
+      const ModelOutput output = model->forward(input, {.checkpoint_activations = checkpoint, .maps = nullptr});
+      loss = output.hidden.square().sum() + output.memory.consistency;
+    }
+    loss.backward();
+    std::map<std::string, torch::Tensor> gradients;
+    for (const auto& item : model->named_parameters()) {
+      if (item.value().grad().defined()) gradients[item.key()] = item.value().grad().to_dense().clone();
+    }
+    return gradients;
+  };
+  const auto plain = run(false, Autocast::kBFloat16);
+  const auto checkpointed = run(true, Autocast::kBFloat16);
+  const auto in_float = run(false, Autocast::kOff);
+  ASSERT_EQ(plain.size(), checkpointed.size());
+  for (const auto& [name, gradient] : plain) {
+    if (name == "token_embedding.weight") {
+      const auto difference = (gradient - checkpointed.at(name)).norm().item<double>();
+      EXPECT_LE(difference, 4 * 0x1p-24 * gradient.norm().item<double>());
+    } else {
+      EXPECT_TRUE(torch::equal(gradient, checkpointed.at(name))) << name;
+    }
+  }
+  const std::string weight = "decoder.0.attention.value.weight";
+  EXPECT_FALSE(torch::equal(plain.at(weight), in_float.at(weight)));
 }
 
 TEST(BitmarModel, PoolsSquareGridsOfEvenSideOnly) {

@@ -1,11 +1,14 @@
 #include "nn/checkpointing.h"
 
+#include "nn/autocast.h"
+
 namespace bitmar {
 namespace {
 
 struct BlockHolder : torch::CustomClassHolder {
-  explicit BlockHolder(CheckpointedBlock run) : block(std::move(run)) {}
+  BlockHolder(CheckpointedBlock run, const AutocastState& state) : block(std::move(run)), autocast(state) {}
   CheckpointedBlock block;
+  AutocastState autocast;
 };
 
 struct Checkpoint : torch::autograd::Function<Checkpoint> {
@@ -14,7 +17,8 @@ struct Checkpoint : torch::autograd::Function<Checkpoint> {
                                at::TensorList inputs, const CheckpointedBlock& block) {
     (void)anchor;
     context->save_for_backward(inputs.vec());
-    context->saved_data["block"] = c10::IValue::make_capsule(c10::make_intrusive<BlockHolder>(block));
+    const auto autocast = AutocastState::of(inputs.front().device().type());
+    context->saved_data["block"] = c10::IValue::make_capsule(c10::make_intrusive<BlockHolder>(block, autocast));
     return block(inputs.vec());
   }
 
@@ -27,7 +31,11 @@ struct Checkpoint : torch::autograd::Function<Checkpoint> {
     }
     {
       const torch::AutoGradMode enabled(true);
-      holder->block(inputs).backward(gradients[0]);
+      const auto output = [&] {
+        const AutocastScope autocast(holder->autocast);  // the forward pass's ended before the backward pass
+        return holder->block(inputs);
+      }();
+      output.backward(gradients[0]);
     }
     torch::autograd::variable_list result{torch::Tensor()};  // the anchor's
     for (const auto& input : inputs) result.push_back(input.grad());

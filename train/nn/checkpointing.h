@@ -11,8 +11,8 @@ namespace bitmar {
 
 using CheckpointedBlock = std::function<torch::Tensor(const std::vector<torch::Tensor>&)>;
 
-// Equals block(inputs), gradients included. Parameters used inside receive their gradients during the backward pass, so
-// call backward(), not torch::autograd::grad().
+// Equals block(inputs), gradients included, under the autocast of the call. Parameters used inside receive their
+// gradients during the backward pass, so call backward(), not torch::autograd::grad().
 [[nodiscard]] torch::Tensor checkpointed(const CheckpointedBlock& block, const std::vector<torch::Tensor>& inputs);
 
 }  // namespace bitmar
