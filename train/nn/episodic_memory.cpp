@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "nn/autocast.h"
 #include "nn/fused_ops.h"
 
 namespace bitmar {
@@ -33,6 +34,7 @@ EpisodicMemoryImpl::EpisodicMemoryImpl(const ModelConfig& config) : config_(conf
 }
 
 torch::Tensor EpisodicMemoryImpl::queries(const torch::Tensor& fused) const {
+  const AutocastScope full_precision(Autocast::kOff, fused.device());
   const std::int64_t length = fused.size(2);
   const auto floats = fused.options().dtype(torch::kFloat32);
   if (config_.query == QueryKind::kMean) {
@@ -63,10 +65,12 @@ EpisodicMemoryImpl::Read EpisodicMemoryImpl::read(const torch::Tensor& queries, 
 }
 
 torch::Tensor EpisodicMemoryImpl::retrieve(const torch::Tensor& queries) const {
+  const AutocastScope full_precision(Autocast::kOff, queries.device());
   return read(queries, slots_.detach().unsqueeze(0), usage_.detach().unsqueeze(0)).retrieved;
 }
 
 MemoryPass EpisodicMemoryImpl::forward(const torch::Tensor& queries, const torch::Tensor& mask) {
+  const AutocastScope full_precision(Autocast::kOff, queries.device());
   const std::int64_t rows = queries.size(0);
   const std::int64_t segments = queries.size(1);
   const std::int64_t width = queries.size(3);

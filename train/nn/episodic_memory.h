@@ -3,6 +3,7 @@
 // Training works on rows of consecutive segments. Every row evolves its own copy of the store: segment g reads the
 // memory as its predecessors in the row left it, then writes its episode; it never reads its own write. After the
 // optimizer's step, commit() makes the batch mean of the final copies the new store.
+// All of it is FP32, whatever autocast says: beta, tens of it, multiplies the rounding of a score in the exponent.
 //
 //   MemoryPass pass = memory->forward(queries, mask);   // pass.retrieved feeds the decoder
 //   loss = loss + weight * pass.consistency;

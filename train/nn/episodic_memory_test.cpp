@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <vector>
 
+#include "nn/autocast.h"
 #include "nn/fused_ops.h"
 #include "nn/testing.h"
 
@@ -124,6 +126,30 @@ TEST_F(EpisodicMemoryTest, LaterReadsTeachTheWriteWeights) {
   };
   EXPECT_EQ(write_gradient(0), 0.0);  // it reads the store alone
   EXPECT_GT(write_gradient(1), 0.0);
+}
+
+TEST_F(EpisodicMemoryTest, AutocastChangesNothing) {
+  ModelConfig config = config_;
+  config.query = QueryKind::kExponential;
+  EpisodicMemory memory(config);
+  const auto run = [&](Autocast mode) {
+    memory->zero_grad();
+    std::vector<torch::Tensor> results;
+    {
+      const AutocastScope autocast(mode, torch::kCPU);
+      const auto queries = memory->queries(queries_);
+      const auto pass = memory->forward(queries, mask_);
+      const auto retrieved = memory->retrieve(queries.select(1, 0));
+      results = {queries, pass.retrieved, pass.consistency, pass.next_slots, pass.next_usage, retrieved};
+    }
+    (results[1].square().sum() + results[2]).backward();
+    for (const auto& item : memory->named_parameters()) results.push_back(item.value().grad().clone());
+    return results;
+  };
+  const auto off = run(Autocast::kOff);
+  const auto bfloat16 = run(Autocast::kBFloat16);
+  ASSERT_EQ(off.size(), bfloat16.size());
+  for (std::size_t i = 0; i < off.size(); ++i) EXPECT_TRUE(torch::equal(off[i], bfloat16[i])) << i;
 }
 
 TEST_F(EpisodicMemoryTest, QueriesAreRunningMeans) {
