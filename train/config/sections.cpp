@@ -5,8 +5,8 @@
 namespace bitmar {
 namespace {
 
-void report(TomlReader& table, std::string_view key, const Result<void>& status) {
-  if (!status) table.fail_at(key, status.error().message);
+void report(TomlReader& table, const Validity& status) {
+  if (!status) table.fail_at(status.error().key, status.error().message);
 }
 
 Result<QueryKind> parse_query(std::string_view word) {
@@ -105,7 +105,7 @@ void read_model_section(TomlReader table, ModelConfig& config) {
     BITMAR_TRY(VisionTowerConfig tower, tower_preset(name));
     return tower;
   });
-  report(table, "preset", config.validate());
+  report(table, config.validate());
 }
 
 Result<ModelConfig> read_model_config(const std::string& text, const std::string& name) {
@@ -128,7 +128,7 @@ void read_data_section(TomlReader table, DataSettings& settings) {
   for (TomlReader& entry : table.tables("source")) settings.sources.push_back(read_source(entry));
   for (TomlReader& entry : table.tables("train")) settings.train.push_back(read_stream(entry));
   for (TomlReader& entry : table.tables("validation")) settings.validation.push_back(read_stream(entry));
-  report(table, "source", settings.validate());
+  report(table, settings.validate());
 }
 
 void read_optimizer_section(TomlReader table, OptimizerSettings& settings) {
@@ -156,7 +156,7 @@ void read_schedule_section(TomlReader table, ScheduleSettings& settings) {
   table.read("total_steps", settings.total_steps);
   table.read("restart_period", settings.restart_period);
   table.read("restart_multiplier", settings.restart_multiplier);
-  report(table, "kind", settings.validate());
+  report(table, settings.validate());
 }
 
 void read_controller_section(TomlReader table, ControllerSettings& settings) {
@@ -178,7 +178,7 @@ void read_controller_section(TomlReader table, ControllerSettings& settings) {
       table.fail_at("choices", choice.error().message);
     }
   }
-  report(table, "enabled", settings.validate());
+  report(table, settings.validate());
 }
 
 }  // namespace bitmar

@@ -10,8 +10,8 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 template <typename Settings, typename Read>
-Result<Settings> read(std::string_view text, Read read_section) {
-  BITMAR_TRY(const TomlDocument document, TomlDocument::parse(text, "a.toml", {}));
+Result<Settings> read(std::string_view text, Read read_section, const std::vector<std::string>& overrides = {}) {
+  BITMAR_TRY(const TomlDocument document, TomlDocument::parse(text, "a.toml", overrides));
   Settings settings;
   read_section(document.root(), settings);
   BITMAR_TRY_VOID(document.finish());
@@ -84,6 +84,18 @@ sources = ["wiki"]
   EXPECT_EQ(settings->validation.size(), 1u);
 }
 
+TEST(ConfigSections, ModelErrorsNameTheKey) {
+  const auto message = [](std::string_view text) {
+    return read<ModelConfig>(text, read_model_section).error().message;
+  };
+  EXPECT_EQ(message("preset = 'bitmar-14m'\nmemory = true\nwidth = 130\n"),
+            "a.toml:3: key 'width': width (130) must be a multiple of heads (4)");
+  EXPECT_THAT(message("\nencoder_layers = 0\n"), StartsWith("a.toml:2: key 'encoder_layers': "));
+  EXPECT_THAT(message("heads = 128\n"), StartsWith("a.toml:1: key 'heads': "));
+  EXPECT_THAT(message("tower = 'bitvit-tiny'\n\nvision_width = 768\n"), StartsWith("a.toml:3: key 'vision_width': "));
+  EXPECT_THAT(message("memory_write_rate = 2\n"), StartsWith("a.toml:1: key 'memory_write_rate': "));
+}
+
 TEST(ConfigSections, DataErrorsNameTheKey) {
   const auto message = [](std::string_view text) {
     return read<DataSettings>(text, read_data_section).error().message;
@@ -93,7 +105,29 @@ TEST(ConfigSections, DataErrorsNameTheKey) {
             "a.toml:5: key 'source.0.format' is unknown");
   EXPECT_THAT(message("[[source]]\nname = 'a'\nkind = 'captions'\npath = 'x'\nformat = 'csv'\n"),
               StartsWith("a.toml:5: key 'source.0.format': unknown caption format 'csv'"));
-  EXPECT_THAT(message("[[train]]\nname = 'a'\nsources = ['b']\n"), HasSubstr("no [[data.source]] is named 'b'"));
+  EXPECT_EQ(message("[[train]]\nname = 'a'\nsources = ['b']\n"),
+            "a.toml:3: key 'train.0.sources': data.train 'a'.sources: no [[data.source]] is named 'b'");
+
+  const std::string sources = "[[source]]\nname = 'a'\nkind = 'text'\npath = 'x'\n";  // four lines
+  const std::string stream = "name = 'a'\nsources = ['a']\n";
+  EXPECT_THAT(message("seed = 2\nbucket_batches = 0\n"), StartsWith("a.toml:2: key 'bucket_batches': "));
+  EXPECT_THAT(message(sources + "[[source]]\nname = 'b'\nkind = 'text'\npath = ''\n"),
+              StartsWith("a.toml:8: key 'source.1.path': "));
+  EXPECT_THAT(message(sources + "[[source]]\nname = 'a'\nkind = 'text'\npath = 'y'\n"),
+              StartsWith("a.toml:6: key 'source.1.name': "));
+  EXPECT_THAT(message(sources + "[[train]]\n" + stream + "[[train]]\nname = 'b'\nsources = ['a']\nrows = 0\n"),
+              StartsWith("a.toml:11: key 'train.1.rows': data.train 'b'.rows is 0"));
+  EXPECT_THAT(message(sources + "[[validation]]\n" + stream + "samples = 2\n"),
+              StartsWith("a.toml:8: key 'validation.0.samples': "));
+  EXPECT_THAT(message("[[train]]\nname = 'a'\nsources = []\n"), StartsWith("a.toml:3: key 'train.0.sources': "));
+}
+
+TEST(ConfigSections, AnOverriddenValueHasNoLine) {
+  const auto message = [](const std::string& override) {
+    return read<ScheduleSettings>("kind = 'constant'\npeak = 1.0\n", read_schedule_section, {override}).error().message;
+  };
+  EXPECT_EQ(message("peak=-1"), "a.toml: key 'peak': schedule.peak is -1, expected more than 0");
+  EXPECT_EQ(message("floor_ratio=2"), "a.toml: key 'floor_ratio': schedule.floor_ratio is 2, expected 0 to 1");
 }
 
 TEST(ConfigSections, OptimizerScheduleController) {
@@ -108,11 +142,24 @@ TEST(ConfigSections, OptimizerScheduleController) {
       read<ScheduleSettings>("kind = 'cosine'\npeak = 1e-3\ntotal_steps = 500\n", read_schedule_section);
   ASSERT_TRUE(schedule);
   EXPECT_EQ(schedule->kind, ScheduleKind::kCosine);
-  EXPECT_FALSE(read<ScheduleSettings>("kind = 'cosine'", read_schedule_section));
+  const auto schedule_message = [](std::string_view text) {
+    return read<ScheduleSettings>(text, read_schedule_section).error().message;
+  };
+  EXPECT_THAT(schedule_message("kind = 'cosine'\npeak = -1\n"), StartsWith("a.toml:2: key 'peak': "));
+  EXPECT_THAT(schedule_message("floor_ratio = 1.5\n"), StartsWith("a.toml:1: key 'floor_ratio': "));
+  EXPECT_THAT(schedule_message("kind = 'cosine'\n\ntotal_steps = 100\n"), StartsWith("a.toml:3: key 'total_steps': "));
+  EXPECT_THAT(schedule_message("kind = 'cosine'\n"), StartsWith("a.toml:1: key 'total_steps': "));
+  EXPECT_THAT(schedule_message("restart_multiplier = 0\n"), StartsWith("a.toml:1: key 'restart_multiplier': "));
   const auto controller = read<ControllerSettings>("choices = ['freeze-memory']\n", read_controller_section);
   ASSERT_TRUE(controller);
   EXPECT_THAT(controller->choices, ElementsAre(Intervention::kFreezeMemory));
-  EXPECT_FALSE(read<ControllerSettings>("choices = ['panic']\n", read_controller_section));
+  const auto controller_message = [](std::string_view text) {
+    return read<ControllerSettings>(text, read_controller_section).error().message;
+  };
+  EXPECT_THAT(controller_message("choices = ['panic']\n"), StartsWith("a.toml:1: key 'choices': "));
+  EXPECT_THAT(controller_message("enabled = true\ndrop = -3\n"), StartsWith("a.toml:2: key 'drop': "));
+  EXPECT_THAT(controller_message("duration_steps = 0\n"), StartsWith("a.toml:1: key 'duration_steps': "));
+  EXPECT_THAT(controller_message("seed = 1\ncontrast_factor = 0\n"), StartsWith("a.toml:2: key 'contrast_factor': "));
 }
 
 }  // namespace

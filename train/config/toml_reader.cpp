@@ -21,7 +21,8 @@ struct TomlDocument::State {
   std::optional<Error> error;         // the first
   std::set<const toml::node*> known;  // nodes that some reader asked for
 
-  // "file:line" of what was read; overrides have no line, and a base is another file.
+  // "file:line" of what was read; overrides have no line, and a base is another file. A node's place, not its key's:
+  // the key stays where its value is replaced.
   [[nodiscard]] std::string where(const toml::source_region& source) const {
     if (source.begin.line == 0) return name;
     return fmt::format("{}:{}", source.path ? *source.path : name, source.begin.line);
@@ -44,10 +45,6 @@ struct TomlReader::Node {
 namespace {
 
 constexpr int kMostBases = 8;
-
-const toml::source_region& source_of(const toml::key& key, const toml::node& node) {
-  return key.source().begin.line != 0 ? key.source() : node.source();
-}
 
 // Every key below `table` that no reader asked for is one too many; reports the first in the file.
 struct Unknown {
@@ -76,7 +73,7 @@ void find_unknown(const toml::table& table, const std::string& path, const std::
       find_unknown_in(node, here, known, first);
       continue;
     }
-    const toml::source_region& source = source_of(key, node);
+    const toml::source_region& source = node.source();
     if (!first || source.begin.line < first->source.begin.line) first = Unknown{source, here};
   }
 }
@@ -91,6 +88,29 @@ std::vector<std::string> split_path(std::string_view path) {
   }
 }
 
+std::optional<std::size_t> parse_index(const std::string& part) {
+  std::size_t index = 0;
+  const auto [end, status] = std::from_chars(part.data(), part.data() + part.size(), index);
+  if (status != std::errc() || end != part.data() + part.size()) return std::nullopt;
+  return index;
+}
+
+// The node named `part` in `parent`, and where it was read; null, and `source` as it is, where there is none.
+const toml::node* child(const toml::node& parent, const std::string& part, toml::source_region& source) {
+  if (const toml::table* table = parent.as_table()) {
+    const auto found = table->find(part);
+    if (found == table->end()) return nullptr;
+    source = found->second.source();
+    return &found->second;
+  }
+  const toml::array* array = parent.as_array();
+  const auto index = parse_index(part);
+  if (array == nullptr || !index || *index >= array->size()) return nullptr;
+  const toml::node& entry = (*array)[*index];
+  source = entry.source();
+  return &entry;
+}
+
 // The table or array entry named `part` in `parent`; tables are made where they are missing.
 toml::node* descend(toml::node& parent, const std::string& part) {
   if (toml::table* table = parent.as_table()) {
@@ -98,9 +118,7 @@ toml::node* descend(toml::node& parent, const std::string& part) {
     return table->get(part);
   }
   if (toml::array* array = parent.as_array()) {
-    std::size_t index = 0;
-    const auto [end, status] = std::from_chars(part.data(), part.data() + part.size(), index);
-    if (status == std::errc() && end == part.data() + part.size()) return array->get(index);
+    if (const auto index = parse_index(part)) return array->get(*index);
   }
   return nullptr;
 }
@@ -187,7 +205,7 @@ Result<void> TomlDocument::finish(const std::vector<std::string>& ignored) const
     if (std::ranges::find(ignored, key.str()) != ignored.end()) continue;
     if (known.contains(&node)) {
       find_unknown_in(node, std::string(key.str()), known, first);
-    } else if (const auto& source = source_of(key, node); !first || source.begin.line < first->source.begin.line) {
+    } else if (const auto& source = node.source(); !first || source.begin.line < first->source.begin.line) {
       first = Unknown{source, std::string(key.str())};
     }
   }
@@ -214,10 +232,14 @@ bool TomlReader::failed() const {
 }
 
 void TomlReader::fail_at(std::string_view key, std::string_view message) {
-  toml::source_region source = present() ? node_->table->source() : toml::source_region{};
-  if (contains(key)) {
-    const auto found = node_->table->find(key);
-    source = source_of(found->first, found->second);
+  toml::source_region source;
+  if (present()) {
+    source = node_->table->source();
+    const toml::node* node = node_->table;
+    for (const std::string& part : split_path(key)) {
+      node = child(*node, part, source);
+      if (node == nullptr) break;
+    }
   }
   document_->report(source, node_->path_of(key), message);
 }

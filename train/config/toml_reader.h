@@ -82,7 +82,7 @@ class TomlReader {
   // The entries of an array of tables: [[key]].
   [[nodiscard]] std::vector<TomlReader> tables(std::string_view key);
 
-  // Records "file:line: key 'path.key': message".
+  // Records "file:line: key 'path.key': message". `key` may be a path: "train.0.rows".
   void fail_at(std::string_view key, std::string_view message);
   [[nodiscard]] bool failed() const;
 

@@ -152,6 +152,20 @@ TEST(TomlReader, OverridesReplaceAndCreate) {
   }
 }
 
+TEST(TomlReader, ErrorsAtAPathNameTheNearestLine) {
+  const auto message = [](std::string_view path, const std::vector<std::string>& overrides = {}) {
+    const TomlDocument document = parse("[t]\na = 1\n[[t.list]]\nb = 2\n[[t.list]]\nb = 3\n", overrides);
+    document.root().table("t").fail_at(path, "is wrong");
+    return finish(document);
+  };
+  EXPECT_EQ(message("a"), "a.toml:2: key 't.a': is wrong");
+  EXPECT_EQ(message("list.1.b"), "a.toml:6: key 't.list.1.b': is wrong");
+  EXPECT_EQ(message("list.1.c"), "a.toml:5: key 't.list.1.c': is wrong");
+  EXPECT_EQ(message("list.2.b"), "a.toml:3: key 't.list.2.b': is wrong");
+  EXPECT_EQ(message("c"), "a.toml:1: key 't.c': is wrong");
+  EXPECT_EQ(message("a", {"t.a=5"}), "a.toml: key 't.a': is wrong");
+}
+
 TEST(TomlReader, SyntaxErrorsNameTheLine) {
   const auto document = TomlDocument::parse("a = 1\nb = = 2\n", "a.toml", {});
   ASSERT_FALSE(document);
@@ -207,6 +221,11 @@ TEST_F(TomlBase, ErrorsNameTheFileThatIsWrong) {
   std::uint64_t steps = 0;
   root.table("train").read("steps", steps);
   EXPECT_THAT(finish(*document), HasSubstr("first.toml:3: key 'train.steps'"));
+
+  const auto replaced = TomlDocument::load(write("top.toml", "base = \"first.toml\"\n[train]\nsteps = \"few\"\n"), {});
+  ASSERT_TRUE(replaced) << replaced.error().message;
+  replaced->root().table("train").read("steps", steps);
+  EXPECT_THAT(finish(*replaced), HasSubstr("top.toml:3: key 'train.steps'"));
 
   const auto missing = TomlDocument::load(write("lost.toml", "base = \"none.toml\"\n"), {});
   ASSERT_FALSE(missing);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/key_error.h"
 #include "io/caption_readers.h"
 #include "text/caption_text.h"
 
@@ -67,7 +68,7 @@ struct DataSettings {
   std::vector<StreamSettings> validation;  // text streams read the held-out tokens of their sources
 
   // kInvalidArgument names the key: unknown sources, mixed kinds, zero sizes, duplicate names.
-  [[nodiscard]] Result<void> validate() const;
+  [[nodiscard]] Validity validate() const;
 };
 
 }  // namespace bitmar

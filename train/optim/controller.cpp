@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace bitmar {
 namespace {
@@ -32,21 +33,27 @@ Result<Intervention> parse_intervention(std::string_view name) {
               name);
 }
 
-Result<void> ControllerSettings::validate() const {
+Validity ControllerSettings::validate() const {
   if (!(average_steps >= 1) || !std::isfinite(average_steps)) {
-    return fail(ErrorCode::kInvalidArgument, "controller.average_steps is {}, expected at least 1", average_steps);
+    return fail_key(ErrorCode::kInvalidArgument, "average_steps", "controller.average_steps is {}, expected at least 1",
+                    average_steps);
   }
-  if (!(drop > 0)) return fail(ErrorCode::kInvalidArgument, "controller.drop is {}, expected more than 0", drop);
-  if (recent_steps == 0 || duration_steps == 0) {
-    return fail(ErrorCode::kInvalidArgument, "controller.recent_steps and duration_steps must be at least 1");
+  if (!(drop > 0))
+    return fail_key(ErrorCode::kInvalidArgument, "drop", "controller.drop is {}, expected more than 0", drop);
+  for (const auto& [key, value] :
+       {std::pair{"recent_steps", recent_steps}, std::pair{"duration_steps", duration_steps}}) {
+    if (value == 0) return fail_key(ErrorCode::kInvalidArgument, key, "controller.{} is 0, expected at least 1", key);
   }
   if (!(contrast_factor > 0)) {
-    return fail(ErrorCode::kInvalidArgument, "controller.contrast_factor is {}, expected more than 0", contrast_factor);
+    return fail_key(ErrorCode::kInvalidArgument, "contrast_factor",
+                    "controller.contrast_factor is {}, expected more than 0", contrast_factor);
   }
   for (const Intervention choice : choices) {
-    if (choice == Intervention::kNone) return fail(ErrorCode::kInvalidArgument, "controller.choices: 'none' is none");
+    if (choice == Intervention::kNone)
+      return fail_key(ErrorCode::kInvalidArgument, "choices", "controller.choices: 'none' is none");
   }
-  if (enabled && choices.empty()) return fail(ErrorCode::kInvalidArgument, "controller.choices is empty");
+  if (enabled && choices.empty())
+    return fail_key(ErrorCode::kInvalidArgument, "choices", "controller.choices is empty");
   return {};
 }
 

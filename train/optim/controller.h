@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/key_error.h"
 #include "base/random.h"
 #include "base/result.h"
 
@@ -34,7 +35,7 @@ struct ControllerSettings {
   std::vector<Intervention> choices = {Intervention::kFreezeTextEncoder, Intervention::kFreezeVision,
                                        Intervention::kFreezeMemory, Intervention::kRaiseContrast};
   std::uint64_t seed = 1;
-  [[nodiscard]] Result<void> validate() const;
+  [[nodiscard]] Validity validate() const;
 };
 
 class AdaptiveController {

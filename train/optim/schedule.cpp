@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 namespace bitmar {
 
@@ -13,19 +14,23 @@ Result<ScheduleKind> parse_schedule_kind(std::string_view name) {
   return fail(ErrorCode::kInvalidArgument, "unknown schedule '{}', expected constant, cosine or cosine-restarts", name);
 }
 
-Result<void> ScheduleSettings::validate() const {
+Validity ScheduleSettings::validate() const {
   if (!std::isfinite(peak) || peak <= 0) {
-    return fail(ErrorCode::kInvalidArgument, "schedule.peak is {}, expected more than 0", peak);
+    return fail_key(ErrorCode::kInvalidArgument, "peak", "schedule.peak is {}, expected more than 0", peak);
   }
   if (!(floor_ratio >= 0 && floor_ratio <= 1)) {
-    return fail(ErrorCode::kInvalidArgument, "schedule.floor_ratio is {}, expected 0 to 1", floor_ratio);
+    return fail_key(ErrorCode::kInvalidArgument, "floor_ratio", "schedule.floor_ratio is {}, expected 0 to 1",
+                    floor_ratio);
   }
   if (kind == ScheduleKind::kCosine && total_steps <= warmup_steps) {
-    return fail(ErrorCode::kInvalidArgument, "schedule.total_steps is {}, expected more than the {} warm-up steps",
-                total_steps, warmup_steps);
+    return fail_key(ErrorCode::kInvalidArgument, "total_steps",
+                    "schedule.total_steps is {}, expected more than the {} warm-up steps", total_steps, warmup_steps);
   }
-  if (kind == ScheduleKind::kCosineRestarts && (restart_period == 0 || restart_multiplier == 0)) {
-    return fail(ErrorCode::kInvalidArgument, "schedule.restart_period and restart_multiplier must be at least 1");
+  if (kind == ScheduleKind::kCosineRestarts) {
+    for (const auto& [key, value] :
+         {std::pair{"restart_period", restart_period}, std::pair{"restart_multiplier", restart_multiplier}}) {
+      if (value == 0) return fail_key(ErrorCode::kInvalidArgument, key, "schedule.{} is 0, expected at least 1", key);
+    }
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/key_error.h"
 #include "base/result.h"
 
 namespace bitmar {
@@ -24,7 +25,7 @@ struct ScheduleSettings {
   std::uint64_t total_steps = 0;         // kCosine only
   std::uint64_t restart_period = 1000;   // T0
   std::uint64_t restart_multiplier = 2;  // Tmult
-  [[nodiscard]] Result<void> validate() const;
+  [[nodiscard]] Validity validate() const;
 };
 
 // The rate of the update after which `step` + 1 updates are done (the first has step 0).

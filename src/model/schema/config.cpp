@@ -11,24 +11,24 @@ constexpr std::uint32_t kMaximumLayers = 256;
 constexpr std::uint32_t kMaximumTokens = 1u << 20;
 constexpr std::uint32_t kMaximumImageSide = 4096;
 
-Result<void> check_range(std::string_view key, std::uint64_t value, std::uint64_t low, std::uint64_t high) {
+Validity check_range(std::string_view key, std::uint64_t value, std::uint64_t low, std::uint64_t high) {
   if (value < low || value > high) {
-    return fail(ErrorCode::kOutOfRange, "{} is {}; expected {} to {}", key, value, low, high);
+    return fail_key(ErrorCode::kOutOfRange, key, "{} is {}; expected {} to {}", key, value, low, high);
   }
   return {};
 }
 
-Result<void> check_fraction(std::string_view key, float value, float low, float high) {
+Validity check_fraction(std::string_view key, float value, float low, float high) {
   if (!(value >= low && value <= high)) {
-    return fail(ErrorCode::kOutOfRange, "{} is {}; expected {} to {}", key, value, low, high);
+    return fail_key(ErrorCode::kOutOfRange, key, "{} is {}; expected {} to {}", key, value, low, high);
   }
   return {};
 }
 
-Result<void> check_divides(std::string_view whole_key, std::uint32_t whole, std::string_view part_key,
-                           std::uint32_t part) {
+Validity check_divides(std::string_view whole_key, std::uint32_t whole, std::string_view part_key, std::uint32_t part) {
   if (part == 0 || whole % part != 0) {
-    return fail(ErrorCode::kInvalidArgument, "{} ({}) must be a multiple of {} ({})", whole_key, whole, part_key, part);
+    return fail_key(ErrorCode::kInvalidArgument, whole_key, "{} ({}) must be a multiple of {} ({})", whole_key, whole,
+                    part_key, part);
   }
   return {};
 }
@@ -55,7 +55,7 @@ VisionTowerConfig dinov2(const std::string& name, std::uint32_t width, std::uint
 
 }  // namespace
 
-Result<void> VisionTowerConfig::validate() const {
+Validity VisionTowerConfig::validate() const {
   BITMAR_TRY_VOID(check_range("vision_tower.image_size", image_size, 1, kMaximumImageSide));
   BITMAR_TRY_VOID(check_range("vision_tower.patch_size", patch_size, 1, image_size));
   BITMAR_TRY_VOID(check_divides("vision_tower.image_size", image_size, "vision_tower.patch_size", patch_size));
@@ -78,12 +78,15 @@ Result<void> VisionTowerConfig::validate() const {
   return {};
 }
 
-Result<void> ModelConfig::validate() const {
+Validity ModelConfig::validate() const {
   BITMAR_TRY_VOID(check_range("vocabulary", vocabulary, 2, 1u << 20));
   BITMAR_TRY_VOID(check_range("width", width, 2, kMaximumWidth));
   BITMAR_TRY_VOID(check_range("heads", heads, 1, width));
   BITMAR_TRY_VOID(check_divides("width", width, "heads", heads));
-  BITMAR_TRY_VOID(check_divides("width / heads", head_width(), "the rotary pair", 2));
+  if (head_width() % 2 != 0) {
+    return fail_key(ErrorCode::kInvalidArgument, "heads",
+                    "width / heads ({}) must be a multiple of the rotary pair (2)", head_width());
+  }
   BITMAR_TRY_VOID(check_range("ffn_hidden", ffn_hidden, 1, 8 * kMaximumWidth));
   BITMAR_TRY_VOID(check_range("encoder_layers", encoder_layers, 1, kMaximumLayers));
   BITMAR_TRY_VOID(check_range("decoder_layers", decoder_layers, 1, kMaximumLayers));
@@ -105,8 +108,8 @@ Result<void> ModelConfig::validate() const {
   if (tower) {
     BITMAR_TRY_VOID(tower->validate());
     if (tower->width != vision_width) {
-      return fail(ErrorCode::kInvalidArgument, "vision_width ({}) must equal vision_tower.width ({})", vision_width,
-                  tower->width);
+      return fail_key(ErrorCode::kInvalidArgument, "vision_width",
+                      "vision_width ({}) must equal vision_tower.width ({})", vision_width, tower->width);
     }
   }
   return {};

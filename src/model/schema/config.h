@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "base/key_error.h"
 #include "base/result.h"
 
 namespace bitmar {
@@ -46,7 +47,7 @@ struct VisionTowerConfig {
 
   [[nodiscard]] std::uint32_t grid() const { return image_size / patch_size; }
   [[nodiscard]] std::uint32_t patches() const { return grid() * grid(); }
-  [[nodiscard]] Result<void> validate() const;
+  [[nodiscard]] Validity validate() const;
   bool operator==(const VisionTowerConfig&) const = default;
 };
 
@@ -88,7 +89,7 @@ struct ModelConfig {
 
   [[nodiscard]] std::uint32_t head_width() const { return width / heads; }
   [[nodiscard]] std::uint32_t cache_tokens() const { return sink_tokens + window_tokens; }
-  [[nodiscard]] Result<void> validate() const;
+  [[nodiscard]] Validity validate() const;
   bool operator==(const ModelConfig&) const = default;
 };
 
