@@ -56,6 +56,7 @@ void read_run(TomlReader table, DistillSettings& settings) {
   positive("statistics_photos", settings.statistics_photos);
   positive("log_every", settings.log_every);
   positive("evaluate_every", settings.evaluate_every);
+  if (!(settings.scale_learning_rate >= 0.0)) table.fail_at("scale_learning_rate", "is negative");
   if (settings.autocast == Autocast::kFloat16) table.fail_at("autocast", "is fp16; expected off or bf16");
 }
 

@@ -42,7 +42,11 @@ void read_train_section(TomlReader table, TrainSettings& settings) {
   if (settings.steps == 0) table.fail_at("steps", "expected a number > 0");
   if (settings.minutes < 0) table.fail_at("minutes", "expected a number >= 0");
   if (settings.accumulation == 0) table.fail_at("accumulation", "expected a number > 0");
+  if (settings.scale_learning_rate < 0) table.fail_at("scale_learning_rate", "expected a number >= 0");
   if (settings.sharpness_learning_rate < 0) table.fail_at("sharpness_learning_rate", "expected a number >= 0");
+  if (settings.autocast == Autocast::kFloat16 && settings.device.starts_with("cpu")) {
+    table.fail_at("autocast", "is fp16, in which a CPU does not train; expected off or bf16");
+  }
   if (settings.log_every == 0) table.fail_at("log_every", "expected a number > 0");
   if (!(settings.vision_dropout >= 0 && settings.vision_dropout < 1)) {
     table.fail_at("vision_dropout", "expected a number in [0, 1)");
