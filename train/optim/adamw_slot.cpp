@@ -40,8 +40,8 @@ torch::Tensor in_blocks(const torch::Tensor& values) {
   return torch::constant_pad_nd(values, {0, padding}).view({-1, kBlock});
 }
 
-torch::Tensor dequantize(const torch::Tensor& codes, const torch::Tensor& scale, std::span<const float> levels) {
-  const torch::Tensor values = levels_on(levels, codes).index_select(0, codes.to(torch::kInt64));
+torch::Tensor dequantize(const torch::Tensor& codes, const torch::Tensor& scale, const torch::Tensor& levels) {
+  const torch::Tensor values = levels.index_select(0, codes.to(torch::kInt64));
   return (in_blocks(values) * scale.unsqueeze(1)).flatten().narrow(0, 0, codes.numel());
 }
 
@@ -51,18 +51,19 @@ torch::Tensor nearest(const torch::Tensor& magnitudes, const torch::Tensor& leve
   return torch::bucketize(magnitudes, (levels.narrow(0, 0, count - 1) + levels.narrow(0, 1, count - 1)) * 0.5);
 }
 
-void quantize(const torch::Tensor& values, bool with_sign, torch::Tensor& codes, torch::Tensor& scale) {
+void quantize(const torch::Tensor& values, bool with_sign, const torch::Tensor& levels, torch::Tensor& codes,
+              torch::Tensor& scale) {
   const torch::Tensor blocks = in_blocks(values);
   scale.copy_(blocks.abs().amax(1));
   const torch::Tensor divisor = torch::where(scale > 0, scale, torch::ones_like(scale)).unsqueeze(1);
   const torch::Tensor scaled = (blocks / divisor).flatten().narrow(0, 0, values.numel());
   torch::Tensor code;
   if (with_sign) {
-    const torch::Tensor positive = levels_on(signed_levels().subspan(kSignedZero), values);
+    const torch::Tensor positive = levels.narrow(0, kSignedZero, levels.numel() - kSignedZero);
     const torch::Tensor magnitude = nearest(scaled.abs(), positive);
     code = torch::where(values < 0, kSignedZero - magnitude.clamp_max(kSignedZero), kSignedZero + magnitude);
   } else {
-    code = nearest(scaled, levels_on(unsigned_levels(), values));
+    code = nearest(scaled, levels);
     code = torch::where((values > 0) & (code == 0), torch::ones_like(code), code);
   }
   codes.copy_(code);
@@ -92,6 +93,8 @@ AdamW::Slot::Slot(const NamedParameter& parameter, const ParameterGroup& owner, 
     second = torch::zeros({value.numel()}, like.dtype(torch::kUInt8));
     first_scale = torch::zeros({blocks}, like);
     second_scale = torch::zeros({blocks}, like);
+    first_levels = levels_on(signed_levels(), value);
+    second_levels = levels_on(unsigned_levels(), value);
   } else {
     first = torch::zeros_like(value);
     second = torch::zeros_like(value);
@@ -133,8 +136,9 @@ void AdamW::Slot::collect_rows() {
   torch::Tensor& gradient = leaf.mutable_grad();
   if (!gradient.defined()) return;
   if (gradient.is_sparse()) {
-    const torch::Tensor sums = gradient.coalesce();
-    add_rows(sums.indices()[0], sums.values());
+    // Elsewhere the host would wait to know how many rows there are.
+    const torch::Tensor sums = value.is_cpu() ? gradient.coalesce() : gradient;
+    add_rows(sums._indices()[0], sums._values());
   } else {
     rows.add_(gradient);
     touched.fill_(true);
@@ -242,27 +246,25 @@ void AdamW::Slot::step_dense_fused(const AdamWFactors& factors, const torch::Ten
 }
 
 void AdamW::Slot::step_dense_torch(const AdamWFactors& factors, const torch::Tensor& gradient) {
-  torch::Tensor m = quantized ? dequantize(first, first_scale, signed_levels()).view_as(value) : first;
-  torch::Tensor v = quantized ? dequantize(second, second_scale, unsigned_levels()).square().view_as(value) : second;
+  torch::Tensor m = quantized ? dequantize(first, first_scale, first_levels).view_as(value) : first;
+  torch::Tensor v = quantized ? dequantize(second, second_scale, second_levels).square().view_as(value) : second;
   m.mul_(factors.beta1).add_(gradient, 1.0f - factors.beta1);
   v.mul_(factors.beta2).addcmul_(gradient, gradient, 1.0f - factors.beta2);
   const torch::Tensor root = v.sqrt();
   value.mul_(factors.keep).addcdiv_(m, root / factors.root_scale + factors.epsilon, -factors.rate);
   if (!quantized) return;
-  quantize(m.flatten(), true, first, first_scale);
-  quantize(root.flatten(), false, second, second_scale);
+  quantize(m.flatten(), true, first_levels, first, first_scale);
+  quantize(root.flatten(), false, second_levels, second, second_scale);
 }
 
 void AdamW::Slot::step_rows(double rate, const AdamWSettings& settings) {
   collect_rows();
   ++*steps.data_ptr<std::int64_t>();
   if (decays) *decay.data_ptr<double>() += std::log1p(-rate * settings.weight_decay);
-  const torch::Tensor indices = touched_rows();
-  if (indices.numel() == 0) return;
   if (value.is_cpu() && settings.fused) {
-    step_rows_fused(indices, rate, settings);
+    step_rows_fused(touched_rows(), rate, settings);
   } else {
-    step_rows_torch(indices, rate, settings);
+    step_rows_torch(rate, settings);
   }
 }
 
@@ -287,26 +289,25 @@ void AdamW::Slot::step_rows_fused(const torch::Tensor& indices, double rate, con
       });
 }
 
-void AdamW::Slot::step_rows_torch(const torch::Tensor& indices, double rate, const AdamWSettings& settings) {
+// All rows, of which the touched ones are kept: the host need not know which they are.
+void AdamW::Slot::step_rows_torch(double rate, const AdamWSettings& settings) {
   const double total = *decay.data_ptr<double>();
-  const torch::Tensor gradient = rows.index_select(0, indices);
-  const torch::Tensor ticks = (clock.index_select(0, indices) + 1);
-  clock.index_copy_(0, indices, ticks);
-  const torch::Tensor times = ticks.to(torch::kFloat64);
+  clock.add_(touched);
+  const torch::Tensor times = clock.clamp_min(1).to(torch::kFloat64);
   const auto column = [](const torch::Tensor& values) { return values.to(torch::kFloat32).unsqueeze(1); };
   const torch::Tensor rates = column(rate / (1.0 - torch::pow(settings.beta1, times)));
   const torch::Tensor root_scale = column((1.0 - torch::pow(settings.beta2, times)).sqrt());
-  const torch::Tensor keep = column((total - row_decay.index_select(0, indices)).exp());
-  row_decay.index_fill_(0, indices, total);
+  const torch::Tensor keep = column((total - row_decay).exp());
+  row_decay.masked_fill_(touched, total);
   const auto beta1 = static_cast<float>(settings.beta1);
   const auto beta2 = static_cast<float>(settings.beta2);
-  const torch::Tensor m = first.index_select(0, indices).mul_(beta1).add_(gradient, 1.0f - beta1);
-  const torch::Tensor v = second.index_select(0, indices).mul_(beta2).addcmul_(gradient, gradient, 1.0f - beta2);
-  const torch::Tensor moved = value.index_select(0, indices) * keep -
-                              rates * m / (v.sqrt() / root_scale + static_cast<float>(settings.epsilon));
-  first.index_copy_(0, indices, m);
-  second.index_copy_(0, indices, v);
-  value.index_copy_(0, indices, moved);
+  const torch::Tensor m = (first * beta1).add_(rows, 1.0f - beta1);
+  const torch::Tensor v = (second * beta2).addcmul_(rows, rows, 1.0f - beta2);
+  const torch::Tensor moved = value * keep - rates * m / (v.sqrt() / root_scale + static_cast<float>(settings.epsilon));
+  const torch::Tensor mask = touched.unsqueeze(1);
+  first.copy_(torch::where(mask, m, first));
+  second.copy_(torch::where(mask, v, second));
+  value.copy_(torch::where(mask, moved, value));
 }
 
 void AdamW::Slot::apply_pending_decay() {

@@ -17,7 +17,7 @@ struct AdamW::Slot {
   Slot(const NamedParameter& parameter, const ParameterGroup& owner, std::size_t owner_index);
 
   void add_rows(const torch::Tensor& rows, const torch::Tensor& values);
-  // Moves a .grad that autograd left (sparse or dense) into the rows, a row's parts summed first.
+  // Moves a .grad that autograd left (sparse or dense) into the rows; on the CPU a row's parts are summed first.
   void collect_rows();
   // Touched rows, rising; int64 [n]. Empty where there are none.
   [[nodiscard]] torch::Tensor touched_rows() const;
@@ -48,9 +48,10 @@ struct AdamW::Slot {
   bool row_sparse = false;
   bool quantized = false;
 
-  torch::Tensor steps;                      // int64 [1]: updates so far
-  torch::Tensor first, second;              // FP32 like value, or codes U8 [elements]
-  torch::Tensor first_scale, second_scale;  // quantized: FP32 [blocks]
+  torch::Tensor steps;                        // int64 [1]: updates so far
+  torch::Tensor first, second;                // FP32 like value, or codes U8 [elements]
+  torch::Tensor first_scale, second_scale;    // quantized: FP32 [blocks]
+  torch::Tensor first_levels, second_levels;  // quantized: what the codes stand for, FP32 [256]
 
   // Row-sparse only.
   torch::Tensor clock;      // int64 [rows]: updates of the row
@@ -65,7 +66,7 @@ struct AdamW::Slot {
   void step_dense_torch(const AdamWFactors& factors, const torch::Tensor& gradient);
   void step_rows(double rate, const AdamWSettings& settings);
   void step_rows_fused(const torch::Tensor& indices, double rate, const AdamWSettings& settings);
-  void step_rows_torch(const torch::Tensor& indices, double rate, const AdamWSettings& settings);
+  void step_rows_torch(double rate, const AdamWSettings& settings);
 };
 
 struct AdamW::State {

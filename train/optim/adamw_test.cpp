@@ -135,33 +135,60 @@ TEST_F(AdamWTest, RowsTouchedInEveryStepFollowTheDenseUpdate) {
 
 TEST_F(AdamWTest, UntouchedRowsStayAndCatchUpOnDecay) {
   const torch::Tensor start = torch::randn({4, 3});
-  torch::Tensor w = leaf(start);
-  AdamW optimizer({sparse(w)}, {.weight_decay = 0.1});
-  for (int step = 0; step < 10; ++step) {
-    optimizer.add_row_gradient("e", torch::tensor({1}, torch::kInt64), torch::ones({1, 3}));
-    optimizer.step(0.1);
-    optimizer.zero_gradients();
+  for (const bool fused : {true, false}) {
+    torch::Tensor w = leaf(start);
+    AdamW optimizer({sparse(w)}, {.weight_decay = 0.1, .fused = fused});
+    for (int step = 0; step < 10; ++step) {
+      optimizer.add_row_gradient("e", torch::tensor({1}, torch::kInt64), torch::ones({1, 3}));
+      optimizer.step(0.1);
+      optimizer.zero_gradients();
+    }
+    EXPECT_TRUE(torch::equal(w[0].detach(), start[0]));
+    EXPECT_FALSE(torch::equal(w[1].detach(), start[1]));
+    optimizer.apply_pending_decay();
+    const torch::Tensor expected = start[0] * std::pow(1.0 - 0.1 * 0.1, 10);
+    EXPECT_LE((w[0] - expected).abs().max().item<double>(), 4 * 0x1p-24 * 4);
+    const torch::Tensor before = w.detach().clone();
+    optimizer.apply_pending_decay();
+    EXPECT_TRUE(torch::equal(w.detach(), before));
   }
-  EXPECT_TRUE(torch::equal(w[0].detach(), start[0]));
-  EXPECT_FALSE(torch::equal(w[1].detach(), start[1]));
-  optimizer.apply_pending_decay();
-  const torch::Tensor expected = start[0] * std::pow(1.0 - 0.1 * 0.1, 10);
-  EXPECT_LE((w[0] - expected).abs().max().item<double>(), 4 * 0x1p-24 * 4);
-  const torch::Tensor before = w.detach().clone();
-  optimizer.apply_pending_decay();
-  EXPECT_TRUE(torch::equal(w.detach(), before));
+}
+
+TEST_F(AdamWTest, RowsTouchedNowAndThenAreUpdatedAsByTheFusedLoop) {
+  const torch::Tensor start = torch::randn({6, 8});
+  torch::Tensor a = leaf(start);
+  torch::Tensor b = leaf(start);
+  AdamW fused({sparse(a)}, {.weight_decay = 0.1});
+  AdamW plain({sparse(b)}, {.weight_decay = 0.1, .fused = false});
+  for (int step = 0; step < 12; ++step) {
+    const torch::Tensor rows = torch::randperm(5).narrow(0, 0, 2);  // the last one never
+    const torch::Tensor gradient = torch::randn({2, 8});
+    for (AdamW* optimizer : {&fused, &plain}) {
+      if (step != 7) optimizer->add_row_gradient("e", rows, gradient);
+      optimizer->step(0.01);
+      optimizer->zero_gradients();
+    }
+  }
+  EXPECT_LE((a - b).abs().max().item<double>(), tolerance(12, 4.0, 0.04));
+  EXPECT_TRUE(torch::equal(b[5].detach(), start[5]));
+  const NamedTensors of_fused = fused.state(), of_plain = plain.state();
+  for (std::size_t i = 0; i < of_fused.size(); ++i) {
+    EXPECT_TRUE(torch::allclose(of_fused[i].second, of_plain[i].second, 1e-5, 1e-9)) << of_fused[i].first;
+  }
 }
 
 TEST_F(AdamWTest, ARareRowsFirstStepIsAsLargeAsAnyFirstStep) {
-  torch::Tensor w = leaf(torch::zeros({2, 3}));
-  AdamW optimizer({sparse(w)}, {});
-  for (int step = 0; step < 100; ++step) {
-    optimizer.add_row_gradient("e", torch::tensor({0}, torch::kInt64), torch::ones({1, 3}));
-    if (step == 99) optimizer.add_row_gradient("e", torch::tensor({1}, torch::kInt64), torch::ones({1, 3}));
-    optimizer.step(0.01);
-    optimizer.zero_gradients();
+  for (const bool fused : {true, false}) {
+    torch::Tensor w = leaf(torch::zeros({2, 3}));
+    AdamW optimizer({sparse(w)}, {.fused = fused});
+    for (int step = 0; step < 100; ++step) {
+      optimizer.add_row_gradient("e", torch::tensor({0}, torch::kInt64), torch::ones({1, 3}));
+      if (step == 99) optimizer.add_row_gradient("e", torch::tensor({1}, torch::kInt64), torch::ones({1, 3}));
+      optimizer.step(0.01);
+      optimizer.zero_gradients();
+    }
+    EXPECT_NEAR(w[1][0].item<double>(), -0.01, 0.01 * 0x1p-20);
   }
-  EXPECT_NEAR(w[1][0].item<double>(), -0.01, 0.01 * 0x1p-20);
 }
 
 TEST_F(AdamWTest, TakesSparseAndDenseGradientsOfAutograd) {
