@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "nn/fused_ops.h"
+#include "nn/upload.h"
 
 namespace bitmar {
 
@@ -26,11 +27,12 @@ BitmarModelImpl::BitmarModelImpl(const ModelConfig& config, double vision_dropou
 }
 
 torch::Tensor BitmarModelImpl::embed(const torch::Tensor& tokens) {
-  const auto [used, place] = at::_unique(tokens, true, true);
-  const auto rows = fake_quantize_int8_rows(token_embedding_->forward(used));  // [used, d]
+  const torch::Device device = token_embedding_->weight.device();
+  const auto [used, place] = at::_unique(tokens.cpu(), true, true);
+  const auto rows = fake_quantize_int8_rows(token_embedding_->forward(upload(used, device)));  // [used, d]
   auto shape = tokens.sizes().vec();
   shape.push_back(config_.width);
-  return rows.index_select(0, place.reshape(-1)).view(shape);
+  return rows.index_select(0, upload(place.reshape(-1), device)).view(shape);
 }
 
 const RotaryTable& BitmarModelImpl::rotary(std::int64_t length, torch::Device device) {
@@ -45,7 +47,7 @@ FusedOutput BitmarModelImpl::fuse(const ModelInput& input, const ModelRunOptions
   const std::int64_t segments = input.tokens.size(1);
   const std::int64_t length = input.tokens.size(2);
   const std::int64_t width = config_.width;
-  const RotaryTable& table = rotary(length, input.tokens.device());
+  const RotaryTable& table = rotary(length, token_embedding_->weight.device());
   const ForwardOptions encoding{options.checkpoint_activations, options.maps ? &options.maps->encoder : nullptr};
 
   FusedOutput output;
@@ -76,7 +78,7 @@ ModelOutput BitmarModelImpl::forward(const ModelInput& input, const ModelRunOpti
     retrieved = output.memory.retrieved.view({rows * segments, length, width});
   }
   const auto hidden = decoder_->forward(fusion.embedded, fusion.fused.view({rows * segments, length, width}), retrieved,
-                                        rotary(length, input.tokens.device()), decoding);
+                                        rotary(length, token_embedding_->weight.device()), decoding);
   output.hidden = hidden.view({rows, segments, length, width});
   return output;
 }

@@ -21,7 +21,8 @@
 
 namespace bitmar {
 
-// One batch. A row holds segments of at most T tokens: episodes that follow one another in the memory.
+// One batch. A row holds segments of at most T tokens: episodes that follow one another in the memory. Tokens and
+// image_of_row stand on the CPU, whatever the model's device: shapes depend on them.
 struct ModelInput {
   torch::Tensor tokens;        // int64 [rows, segments, T], any valid id at padding
   torch::Tensor mask;          // bool [rows, segments, T], true at real tokens: a prefix of every segment

@@ -22,13 +22,12 @@ std::vector<DecodedCaption> decode(BitmarModel& model, const torch::Tensor& feat
   torch::Tensor running = torch::arange(rows, torch::kLong);
   ModelInput input;
   input.features = features;
-  input.tokens = torch::full({rows, 1, 1}, static_cast<std::int64_t>(limits.end_of_text), torch::kLong).to(device);
+  input.tokens = torch::full({rows, 1, 1}, static_cast<std::int64_t>(limits.end_of_text), torch::kLong);
   for (std::int64_t step = 0; step < limits.tokens && running.numel() > 0; ++step) {
-    input.mask = torch::ones_like(input.tokens, torch::kBool);
-    input.image_of_row = torch::floor_divide(running, samples).to(device);
+    input.mask = torch::ones(input.tokens.sizes(), torch::TensorOptions(device).dtype(torch::kBool));
+    input.image_of_row = torch::floor_divide(running, samples);
     const auto last = model->forward(input, {}).hidden.select(1, 0).select(1, step);  // [running, d]
-    const auto next = choose(model->output()->forward(last));
-    const auto chosen = next.cpu();
+    const auto chosen = choose(model->output()->forward(last)).cpu();
     std::vector<std::int64_t> kept;
     for (std::int64_t i = 0; i < running.numel(); ++i) {
       DecodedCaption& caption = captions[static_cast<std::size_t>(running[i].item<std::int64_t>())];
@@ -39,7 +38,7 @@ std::vector<DecodedCaption> decode(BitmarModel& model, const torch::Tensor& feat
       kept.push_back(i);
     }
     const auto places = torch::tensor(kept, torch::kLong);
-    input.tokens = torch::cat({input.tokens, next.view({-1, 1, 1})}, 2).index_select(0, places.to(device));
+    input.tokens = torch::cat({input.tokens, chosen.view({-1, 1, 1})}, 2).index_select(0, places);
     running = running.index_select(0, places);
   }
   return captions;

@@ -44,8 +44,7 @@ torch::Tensor EpisodicMemoryImpl::queries(const torch::Tensor& fused) const {
   const auto decay = torch::sigmoid(query_decay_);
   const auto position = torch::arange(length, floats);
   const auto distance = position.view({length, 1}) - position.view({1, length});
-  const auto first =
-      torch::zeros({length}, floats).index_fill(0, torch::zeros({1}, torch::kLong).to(fused.device()), 1.0);
+  const auto first = torch::zeros({length}, floats).index_fill(0, torch::zeros({1}, floats.dtype(torch::kLong)), 1.0);
   const auto share = first + (1.0 - first) * (1.0 - decay);
   const auto weights = torch::pow(decay, distance.clamp_min(0.0)).tril() * share;  // [T, T]
   return torch::matmul(weights, fused.to(torch::kFloat32));

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "nn/upload.h"
+
 namespace bitmar {
 
 torch::Tensor pool_features(const torch::Tensor& features) {
@@ -41,13 +43,14 @@ torch::Tensor FusionImpl::forward(const torch::Tensor& states, const torch::Tens
   auto keys = null_token.view({1, 1, -1}).expand({rows, 1, null_token.size(0)});
   torch::Tensor mask;
   if (vision.defined()) {
-    const auto image = image_of_row.clamp_min(0);
-    keys = torch::cat({keys, vision.index_select(0, image)}, 1);  // [rows, 1 + N', d]
-    const auto without_image = image_of_row.lt(0);
+    const torch::Device device = states.device();
+    const auto image = image_of_row.cpu();
+    keys = torch::cat({keys, vision.index_select(0, upload(image.clamp_min(0), device))}, 1);  // [rows, 1 + N', d]
+    const auto without_image = image.lt(0);
     if (without_image.any().item<bool>()) {
       mask = torch::zeros({rows, 1, 1, keys.size(1)}, states.options().dtype(torch::kFloat32));
       mask.narrow(3, 1, keys.size(1) - 1)
-          .masked_fill_(without_image.view({rows, 1, 1, 1}), -std::numeric_limits<float>::infinity());
+          .masked_fill_(upload(without_image, device).view({rows, 1, 1, 1}), -std::numeric_limits<float>::infinity());
     }
   }
   const auto attended = attention_->forward(

@@ -1,5 +1,7 @@
 #include "pretrain/batch_tensors.h"
 
+#include "nn/upload.h"
+
 namespace bitmar {
 
 BatchTensors batch_tensors(const Batch& batch, torch::Device device) {
@@ -13,18 +15,18 @@ BatchTensors batch_tensors(const Batch& batch, torch::Device device) {
 
   BatchTensors result;
   result.stream = batch.stream;
-  result.identity = torch::tensor(batch.images, torch::kLong).to(device);
-  result.input.tokens = tokens.narrow(2, 0, length - 1).contiguous().to(device);
-  result.input.mask = mask.to(device);
-  result.targets = tokens.narrow(2, 1, length - 1).reshape(-1).index_select(0, places).to(device);
-  result.places = places.to(device);
+  result.identity = upload(torch::tensor(batch.images, torch::kLong), device);
+  result.input.tokens = tokens.narrow(2, 0, length - 1).contiguous();
+  result.input.mask = upload(mask, device);
+  result.host_targets = tokens.narrow(2, 1, length - 1).reshape(-1).index_select(0, places);
+  result.targets = upload(result.host_targets, device);
+  result.places = upload(places, device);
   if (batch.feature_tokens > 0) {
-    result.input.features = torch::tensor(batch.features, torch::kFloat32)
-                                .view({rows, batch.feature_tokens, batch.feature_width})
-                                .to(device);
-    result.input.image_of_row = torch::arange(rows, torch::kLong).to(device);
+    const auto features = torch::tensor(batch.features, torch::kFloat32);
+    result.input.features = upload(features.view({rows, batch.feature_tokens, batch.feature_width}), device);
+    result.input.image_of_row = torch::arange(rows, torch::kLong);
   } else {
-    result.input.image_of_row = torch::full({rows}, -1, torch::kLong).to(device);
+    result.input.image_of_row = torch::full({rows}, -1, torch::kLong);
   }
   return result;
 }

@@ -20,10 +20,11 @@ struct Practice {
 // T here is the loader's longest segment less one: token t is an input, token t + 1 its target.
 struct BatchTensors {
   ModelInput input;
-  torch::Tensor targets;   // int64 [n], the next tokens at the real positions
-  torch::Tensor places;    // int64 [n], those positions in the flattened [rows * segments * T]
-  torch::Tensor identity;  // int64 [rows], the images' numbers
-  std::uint32_t stream = 0;  // the batch's
+  torch::Tensor targets;             // int64 [n], the next tokens at the real positions
+  torch::Tensor host_targets;        // the same on the CPU
+  torch::Tensor places;              // int64 [n], those positions in the flattened [rows * segments * T]
+  torch::Tensor identity;            // int64 [rows], the images' numbers
+  std::uint32_t stream = 0;          // the batch's
   std::optional<Practice> practice;  // with it, `identity` says nothing: several rows stand for one photo
 };
 

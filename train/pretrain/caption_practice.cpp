@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "nn/decoding.h"
+#include "nn/upload.h"
 
 namespace bitmar {
 namespace {
@@ -22,8 +23,7 @@ Batch as_batch(const std::vector<DecodedCaption>& captions, const Batch& source,
   batch.length = static_cast<std::uint32_t>(std::ranges::max(batch.lengths));
   batch.tokens.assign(captions.size() * batch.length, end_of_text);
   for (std::size_t row = 0; row < captions.size(); ++row) {
-    std::ranges::copy(captions[row].ids,
-                      batch.tokens.begin() + static_cast<std::ptrdiff_t>(row * batch.length + 1));
+    std::ranges::copy(captions[row].ids, batch.tokens.begin() + static_cast<std::ptrdiff_t>(row * batch.length + 1));
   }
   batch.images.assign(captions.size(), -1);
   return batch;
@@ -77,15 +77,14 @@ BatchTensors CaptionPractice::tensors(const Batch& batch, BitmarModel& model, st
   BatchTensors result = batch_tensors(drawn, device);
   result.input.features = given.input.features;
   result.input.image_of_row =
-      torch::floor_divide(torch::arange(static_cast<std::int64_t>(drawn.rows), torch::kLong), stream->samples)
-          .to(device);
+      torch::floor_divide(torch::arange(static_cast<std::int64_t>(drawn.rows), torch::kLong), stream->samples);
   std::vector<float> weights;
   for (std::size_t row = 0; row < captions.size(); ++row) {
     weights.insert(weights.end(), static_cast<std::size_t>(drawn.lengths[row] - 1),
                    static_cast<float>(advantages[row]));
   }
-  result.practice = Practice{.weights = torch::tensor(weights).to(device),
-                             .reward = sum / static_cast<double>(rewards.size())};
+  result.practice =
+      Practice{.weights = upload(torch::tensor(weights), device), .reward = sum / static_cast<double>(rewards.size())};
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include "base/stopwatch.h"
 #include "nn/autocast.h"
 #include "nn/tensor_spans.h"
+#include "nn/upload.h"
 #include "objective/ternary_vocabulary_loss.h"
 #include "pretrain/diagnostics.h"
 #include "pretrain/parameter_groups.h"
@@ -16,6 +17,9 @@ namespace bitmar {
 namespace {
 
 constexpr const char* kHeadWeight = "output.weight";
+// What DeferredSums number; a stream's language loss follows, in the streams' order.
+enum Deferred : std::size_t { kLanguage, kContrast, kCosine, kConsistency, kTotal, kFirstStream };
+
 constexpr std::uint64_t kColumnMultiple = 256;  // of the sampled head: a new shape of product costs time
 
 double lap_seconds(Stopwatch& watch) {
@@ -67,14 +71,13 @@ torch::Tensor Learner::language_loss(const torch::Tensor& hidden, const BatchTen
                                    head->gradient_products);
   }
   Random random(batch_seed());
-  const SampledColumns columns = sampler_->draw(batch.targets.cpu(), random);
-  head_rows_ = columns.rows.to(device_);
+  const SampledColumns columns = sampler_->draw(batch.host_targets, random);
+  head_rows_ = upload(columns.rows, device_);
   head_values_ = head->weight.detach().index_select(0, head_rows_).requires_grad_();
-  return ternary_vocabulary_loss(real, head_values_, head->scale, columns.targets.to(device_),
-                                 {.token_weights = weights,
-                                  .column_offsets = columns.log_weights.to(device_),
-                                  .chunk_tokens = chunk},
-                                 head->gradient_products);
+  return ternary_vocabulary_loss(
+      real, head_values_, head->scale, upload(columns.targets, device_),
+      {.token_weights = weights, .column_offsets = upload(columns.log_weights, device_), .chunk_tokens = chunk},
+      head->gradient_products);
 }
 
 void Learner::collect_head_rows() {
@@ -103,13 +106,13 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
     const auto texts = masked_mean(output.states.select(1, 0).to(torch::kFloat32), batch.input.mask.select(1, 0));
     const auto pairs = contrast_->forward(texts, output.vision.to(torch::kFloat32).mean(1), batch.identity);
     total = total + objective.contrast * contrast_factor * pairs.loss;
-    sums_.contrast += pairs.loss.item<double>();
-    cosine_sum_ += pairs.cosine.item<double>();
+    deferred_.add(kContrast, pairs.loss);
+    deferred_.add(kCosine, pairs.cosine);
     ++paired_batches_;
   }
   if (model_->memory()) {
     total = total + objective.memory * output.memory.consistency;
-    sums_.consistency += output.memory.consistency.item<double>();
+    deferred_.add(kConsistency, output.memory.consistency);
     const auto slots = output.memory.next_slots.detach();
     next_slots_ = next_slots_.defined() ? next_slots_ + slots : slots;
     next_usage_ = next_usage_.defined() ? next_usage_ + output.memory.next_usage : output.memory.next_usage;
@@ -121,23 +124,21 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
     stream.reward += batch.practice->reward;
     ++practice_batches_;
   } else {
-    const auto loss = language.item<double>();
-    language_sum_ += loss;
-    stream.language += loss;
+    deferred_.add(kLanguage, language);
+    deferred_.add(kFirstStream + batch.stream, language);
   }
   ++stream.batches;
-  sums_.total += total.item<double>();
+  deferred_.add(kTotal, total);
   sums_.tokens += batch.targets.size(0);
   ++batches_;
   ++draws_;
-  sums_.flops +=
-      step_flops(settings_.model,
-                 {.positions = batch.input.tokens.numel(),
-                  .length = batch.input.tokens.size(2),
-                  .images = output.vision.defined() ? output.vision.size(0) : 0,
-                  .patches = output.vision.defined() ? output.vision.size(1) : 0,
-                  .targets = batch.targets.size(0),
-                  .columns = head_rows_.defined() ? head_rows_.size(0) : model_->output()->weight.size(0)});
+  sums_.flops += step_flops(settings_.model,
+                            {.positions = batch.input.tokens.numel(),
+                             .length = batch.input.tokens.size(2),
+                             .images = output.vision.defined() ? output.vision.size(0) : 0,
+                             .patches = output.vision.defined() ? output.vision.size(1) : 0,
+                             .targets = batch.targets.size(0),
+                             .columns = head_rows_.defined() ? head_rows_.size(0) : model_->output()->weight.size(0)});
   sums_.seconds.loss += lap_seconds(watch);
   (total * (scaler_.scale() / settings_.train.accumulation)).backward();
   collect_head_rows();
@@ -145,8 +146,20 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
   sums_.seconds.backward += lap_seconds(watch);
 }
 
+void Learner::fetch_sums() {
+  std::vector<double> sums = deferred_.take();
+  sums.resize(kFirstStream + sums_.streams.size());
+  language_sum_ += sums[kLanguage];
+  sums_.contrast += sums[kContrast];
+  cosine_sum_ += sums[kCosine];
+  sums_.consistency += sums[kConsistency];
+  sums_.total += sums[kTotal];
+  for (std::size_t i = 0; i < sums_.streams.size(); ++i) sums_.streams[i].language += sums[kFirstStream + i];
+}
+
 void Learner::exchange(Communicator& communicator) {
   if (communicator.size() == 1) return;
+  fetch_sums();
   const torch::Tensor marks = optimizer_.gradient_marks();
   communicator.maximum(mutable_values<std::uint8_t>(marks));
 
@@ -212,8 +225,10 @@ void Learner::commit_memory() {
 StepOutcome Learner::apply(double learning_rate) {
   Stopwatch watch;
   if (scaler_.scale() != 1.0) optimizer_.scale_gradients(1.0 / scaler_.scale());
+  const double gradient_norm = optimizer_.clip_gradients(settings_.optimizer.clip_norm);
+  fetch_sums();
   StepOutcome outcome = sums_;
-  outcome.gradient_norm = optimizer_.clip_gradients(settings_.optimizer.clip_norm);
+  outcome.gradient_norm = gradient_norm;
   outcome.applied = scaler_.update(std::isfinite(outcome.gradient_norm));
   if (outcome.applied) {
     optimizer_.step(learning_rate);

@@ -21,11 +21,13 @@
 #include "optim/loss_scaler.h"
 #include "parallel/communicator.h"
 #include "pretrain/batch_tensors.h"
+#include "pretrain/deferred_sums.h"
 #include "pretrain/settings.h"
 
 namespace bitmar {
 
-// Where a step's time goes, in seconds, summed over its batches.
+// Where a step's time goes, in seconds, summed over its batches. With a GPU, where the host's goes: it waits for the
+// step's computations in the optimizer's part alone.
 struct PhaseSeconds {
   double forward = 0;    // up to the vocabulary head's input
   double loss = 0;       // the head with its gradients, contrast, memory
@@ -35,8 +37,8 @@ struct PhaseSeconds {
 
 // Averages over a stream's batches of a step.
 struct StreamLoss {
-  double language = 0;  // L_LM; 0 where the model drew its captions itself
-  double reward = 0;    // of such captions
+  double language = 0;        // L_LM; 0 where the model drew its captions itself
+  double reward = 0;          // of such captions
   std::uint32_t batches = 0;  // 0: the step had none of this stream
 };
 
@@ -91,6 +93,7 @@ class Learner {
  private:
   torch::Tensor language_loss(const torch::Tensor& hidden, const BatchTensors& batch);
   void collect_head_rows();
+  void fetch_sums();
   void commit_memory();
 
   PretrainSettings settings_;
@@ -105,6 +108,7 @@ class Learner {
   std::uint64_t draws_ = 0;  // batches since the run began, other processes' included
   std::uint32_t batches_ = 0, paired_batches_ = 0, practice_batches_ = 0;
   StepOutcome sums_;
+  DeferredSums deferred_;  // of `sums_` and the three below, what the device still has
   double language_sum_ = 0, reward_sum_ = 0, cosine_sum_ = 0;
   torch::Tensor next_slots_, next_usage_;  // sums over the batches
   torch::Tensor head_rows_, head_values_;  // the batch's sampled columns and the leaf that stands for them
