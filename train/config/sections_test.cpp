@@ -91,7 +91,7 @@ TEST(ConfigSections, ModelErrorsNameTheKey) {
   EXPECT_EQ(message("preset = 'bitmar-14m'\nmemory = true\nwidth = 130\n"),
             "a.toml:3: key 'width': width (130) must be a multiple of heads (4)");
   EXPECT_THAT(message("\nencoder_layers = 0\n"), StartsWith("a.toml:2: key 'encoder_layers': "));
-  EXPECT_THAT(message("heads = 128\n"), StartsWith("a.toml:1: key 'heads': "));
+  EXPECT_THAT(message("width = 68\n"), StartsWith("a.toml:1: key 'width': width / heads (17) must"));
   EXPECT_THAT(message("tower = 'bitvit-tiny'\n\nvision_width = 768\n"), StartsWith("a.toml:3: key 'vision_width': "));
   EXPECT_THAT(message("memory_write_rate = 2\n"), StartsWith("a.toml:1: key 'memory_write_rate': "));
 }

@@ -84,7 +84,7 @@ Validity ModelConfig::validate() const {
   BITMAR_TRY_VOID(check_range("heads", heads, 1, width));
   BITMAR_TRY_VOID(check_divides("width", width, "heads", heads));
   if (head_width() % 2 != 0) {
-    return fail_key(ErrorCode::kInvalidArgument, "heads",
+    return fail_key(ErrorCode::kInvalidArgument, "width",
                     "width / heads ({}) must be a multiple of the rotary pair (2)", head_width());
   }
   BITMAR_TRY_VOID(check_range("ffn_hidden", ffn_hidden, 1, 8 * kMaximumWidth));
