@@ -107,25 +107,35 @@ def by_harness(model: Path, data: Path, tasks: list[str], limit: int | None, thr
     return items, accuracies
 
 
-def by_bitmar(program: Path, model: Path, data: Path, task: str, threads: int) -> dict[str, dict]:
-    """The lines of `bitmar eval --predictions` by id."""
+def by_bitmar(program: Path, model: Path, data: Path, task: str, threads: int
+              ) -> tuple[dict[str, dict], dict[str, float]]:
+    """The lines of `bitmar eval --predictions` by id, and the accuracies that it prints, by metric of lm-eval."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [program, "eval", task, "-m", model, "--data", data, "--predictions", folder, "-t", str(threads)]
+        command = [program, "eval", task, "-m", model, "--data", data, "--predictions", folder, "-t", str(threads),
+                   "--json"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
         lines = (Path(folder) / f"{task}.jsonl").read_text().splitlines()
-    return {line["id"]: line for line in map(json.loads, lines)}
+    scores = {score["metric"]: score["value"] for score in json.loads(done.stdout)["tasks"][0]["total"]["scores"]}
+    return ({line["id"]: line for line in map(json.loads, lines)},
+            {"acc": scores["accuracy"], "acc_norm": scores["accuracy_per_character"]})
 
 
 def first_best(values: list[float]) -> int:
     return max(range(len(values)), key=values.__getitem__)
 
 
-def compare(task: str, theirs: dict[str, Item], reported: dict[str, float], ours: dict[str, dict]) -> Comparison:
-    """Of the items that the harness has."""
+def is_tied(values: list[float]) -> bool:
+    return sum(abs(value - max(values)) <= 1e-9 * abs(max(values)) for value in values) > 1
+
+
+def compare(task: str, theirs: dict[str, Item], reported: dict[str, float], ours: dict[str, dict],
+            printed: dict[str, float]) -> Comparison:
+    """Of the items that the harness has; `printed` is of all items."""
     result = Comparison(task)
     right: Counter[str] = Counter()
+    tied: Counter[str] = Counter()
     for name, item in theirs.items():
         line = ours.get(name)
         if line is None or len(line["log_likelihoods"]) != len(item.log_likelihoods):
@@ -142,6 +152,7 @@ def compare(task: str, theirs: dict[str, Item], reported: dict[str, float], ours
         for metric, correct in item.correct.items():
             is_right = first_best(line[METRICS[metric]]) == line["gold"]
             right[metric] += is_right
+            tied[metric] += is_tied(line[METRICS[metric]])
             if is_right != correct:
                 result.problems.append(f"{name}: {metric}: {correct} lm-eval, {is_right} bitmar")
     for metric, value in reported.items():
@@ -149,13 +160,16 @@ def compare(task: str, theirs: dict[str, Item], reported: dict[str, float], ours
         result.accuracies[metric] = (value, share)
         if abs(value - share) > 1e-12:  # sums of the same items, in another order
             result.problems.append(f"{metric}: {value} lm-eval, {share} bitmar")
+        # What `bitmar eval` prints counts a tie by its share, where the harness takes the first of equal choices.
+        if result.items == len(ours) and abs(printed[metric] - share) > tied[metric] / result.items + 1e-12:
+            result.problems.append(f"{metric}: {value} lm-eval, {printed[metric]} printed, {tied[metric]} ties")
     return result
 
 
 def compare_all(program: Path, model: Path, data: Path, tasks: list[str] = TASKS, limit: int | None = None,
                 threads: int = 1) -> list[Comparison]:
     theirs, reported = by_harness(model, data, tasks, limit, threads)
-    return [compare(task, theirs[task], reported[task], by_bitmar(program, model, data, task, threads))
+    return [compare(task, theirs[task], reported[task], *by_bitmar(program, model, data, task, threads))
             for task in tasks]
 
 

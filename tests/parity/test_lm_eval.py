@@ -88,14 +88,14 @@ def test_bitmar_eval_equals_lm_eval(bitmar, program, model_path: Path, data: Pat
 
 
 def test_a_difference_is_found(bitmar, program, model_path: Path, data: Path) -> None:
-    """The comparison can fail: for a log-likelihood, for an answer, for an item."""
+    """The comparison can fail: for a log-likelihood, for an answer, for an item, for the accuracy that is printed."""
     theirs, reported = lm_eval_parity.by_harness(model_path.resolve(), data, ["piqa"], None, 1)
-    ours = lm_eval_parity.by_bitmar(program("bitmar"), model_path.resolve(), data, "piqa", 1)
+    ours, printed = lm_eval_parity.by_bitmar(program("bitmar"), model_path.resolve(), data, "piqa", 1)
 
-    def problems(change) -> list[str]:
+    def problems(change, printed: dict = printed) -> list[str]:
         changed = json.loads(json.dumps(ours))
         change(changed)
-        return lm_eval_parity.compare("piqa", theirs["piqa"], reported["piqa"], changed).problems
+        return lm_eval_parity.compare("piqa", theirs["piqa"], reported["piqa"], changed, printed).problems
 
     def shift(lines: dict) -> None:
         lines["3"]["log_likelihoods"][1] += 1.1e-3 * lines["3"]["tokens"][1]
@@ -103,6 +103,8 @@ def test_a_difference_is_found(bitmar, program, model_path: Path, data: Path) ->
     assert not problems(lambda lines: None)
     assert any(problem.startswith("3: choice 1") for problem in problems(shift))
     assert problems(lambda lines: lines["5"].update(gold=1 - lines["5"]["gold"]))
+    off_by_one = {metric: value + 1 / len(ours) for metric, value in printed.items()}
+    assert any("printed" in problem for problem in problems(lambda lines: None, off_by_one))
     assert any("not the same item" in problem for problem in problems(lambda lines: lines.pop("7")))
 
 
