@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <cstdio>
 #include <limits>
-#include <regex>
 #include <string>
 #include <vector>
 
@@ -166,11 +166,15 @@ struct Mark {
 // The texts of the group of stages, by their middles.
 std::vector<Mark> stage_numbers(const std::string& elements) {
   const std::string group = elements.substr(elements.find("<g class=\"stages\">"));
-  const std::regex text("<text x=\"([0-9.]+)\" y=\"([0-9.]+)\" font-size=\"11\" text-anchor=\"middle\">([^<]*)<");
   const std::string inside = group.substr(0, group.find("</g>"));
   std::vector<Mark> marks;
-  for (std::sregex_iterator match(inside.begin(), inside.end(), text), end; match != end; ++match) {
-    marks.push_back({std::stod((*match)[1]), std::stod((*match)[2]), (*match)[3]});
+  for (std::size_t begin = inside.find("<text"); begin != std::string::npos; begin = inside.find("<text", begin + 1)) {
+    Mark mark;
+    char text[32] = {};
+    constexpr const char* kForm = "<text x=\"%lf\" y=\"%lf\" font-size=\"11\" text-anchor=\"middle\">%31[^<]";
+    if (std::sscanf(inside.c_str() + begin, kForm, &mark.x, &mark.y, text) != 3) continue;
+    mark.text = text;
+    marks.push_back(mark);
   }
   return marks;
 }

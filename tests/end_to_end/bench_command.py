@@ -51,9 +51,9 @@ class BenchCommand(unittest.TestCase):
         self.assertGreaterEqual(start["prompt_tokens"], 1)
         for part in [*parts, "total"]:
             self.assert_times(start[part])
-        # One repetition: the whole is the sum.
-        whole = sum(start[part]["microseconds_median"] for part in parts)
-        self.assertAlmostEqual(start["total"]["microseconds_median"] / whole, 1, places=2)
+        # One repetition: the whole holds the parts, and what a busy machine puts between them.
+        sum_of_parts = sum(start[part]["microseconds_median"] for part in parts)
+        self.assertGreaterEqual(start["total"]["microseconds_median"], 0.999 * sum_of_parts)
 
     def assert_refused(self, *arguments: object, name: str) -> None:
         done = self.start("tower.gguf", *arguments)
