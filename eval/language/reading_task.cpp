@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 #include <optional>
 
 #include "eval/statistics/bootstrap.h"
@@ -73,29 +74,30 @@ Result<Surprisals> measure_surprisals(const TaskContext& context, const std::str
   return surprisals;
 }
 
+Column chosen(const Column& values, std::span<const std::uint32_t> rows) {
+  Column some;
+  for (const std::uint32_t row : rows) some.push_back(values[row]);
+  return some;
+}
+
 // A reading time and what is to explain it, of the rows that have all of it.
 struct Regression {
   std::string name;
   Column target;
-  std::vector<Column> columns;  // the predictors, their products, last the surprisal; standardized
-  Column surprisal;             // as it is
+  std::vector<Column> columns;  // the predictors, standardized, and their products
+  Column surprisal;
 };
 
 Regression make_regression(std::string name, const Column& target, const std::vector<Column>& predictors,
                            const Column& surprisal) {
-  std::vector<std::size_t> rows;
-  for (std::size_t row = 0; row < target.size(); ++row) {
+  std::vector<std::uint32_t> rows;
+  for (std::uint32_t row = 0; row < target.size(); ++row) {
     bool complete = !std::isnan(target[row]) && !std::isnan(surprisal[row]);
     for (const Column& predictor : predictors) complete = complete && !std::isnan(predictor[row]);
     if (complete) rows.push_back(row);
   }
-  const auto chosen = [&](const Column& values) {
-    Column some;
-    for (const std::size_t row : rows) some.push_back(values[row]);
-    return some;
-  };
-  Regression regression{std::move(name), chosen(target), {}, chosen(surprisal)};
-  for (const Column& predictor : predictors) standardize(regression.columns.emplace_back(chosen(predictor)));
+  Regression regression{std::move(name), chosen(target, rows), {}, chosen(surprisal, rows)};
+  for (const Column& predictor : predictors) standardize(regression.columns.emplace_back(chosen(predictor, rows)));
   for (std::size_t i = 0; i < predictors.size(); ++i) {
     for (std::size_t j = i + 1; j < predictors.size(); ++j) {
       Column product = regression.columns[i];
@@ -103,66 +105,52 @@ Regression make_regression(std::string name, const Column& target, const std::ve
       regression.columns.push_back(std::move(product));
     }
   }
-  standardize(regression.columns.emplace_back(regression.surprisal));
   return regression;
 }
 
-// In percent of the variance that the predictors leave.
-double gain(std::span<const Column> columns, std::span<const double> target) {
-  const ExplainedVariance explained = explained_variance(columns, target);
-  return 100.0 * (explained.with_last - explained.without_last) / (1.0 - explained.without_last);
+// Of the surprisals [rows.size()] of these rows: the mean gain over regressions on the same rows, in percent of the
+// variance that the predictors leave.
+double mean_gain(std::span<const Regression> regressions, std::span<const std::uint32_t> rows, Column surprisals) {
+  standardize(surprisals);
+  double sum = 0;
+  for (const Regression& one : regressions) {
+    std::vector<Column> columns;
+    for (const Column& column : one.columns) columns.push_back(chosen(column, rows));
+    columns.push_back(surprisals);
+    const ExplainedVariance explained = explained_variance(columns, chosen(one.target, rows));
+    sum += 100.0 * (explained.with_last - explained.without_last) / (1.0 - explained.without_last);
+  }
+  return sum / static_cast<double>(regressions.size());
 }
 
-// Of a predictor that has nothing to do with the target: a share of 1 / (rows - coefficients) is expected.
-double chance_of(const Regression& regression) {
-  return 100.0 / static_cast<double>(regression.target.size() - regression.columns.size());
+// With the surprisal's.
+std::size_t coefficients(const Regression& regression) {
+  return regression.columns.size() + 1;
 }
 
-Column drawn(const Column& values, std::span<const std::uint32_t> indices) {
-  Column some;
-  for (const std::uint32_t index : indices) some.push_back(values[index]);
-  return some;
-}
-
-// The mean gain over regressions on the same rows, and its interval over these.
+// The mean gain over regressions on the same rows, and its interval over these. Of a predictor that has nothing to do
+// with the target a share of 1 / (rows - coefficients) is expected.
 Score score_of(std::string metric, std::span<const Regression> regressions, std::uint64_t seed) {
-  const auto mean = [&](const auto& value) {
-    double sum = 0;
-    for (const Regression& regression : regressions) sum += value(regression);
-    return sum / static_cast<double>(regressions.size());
-  };
+  const Regression& first = regressions.front();
+  std::vector<std::uint32_t> all(first.target.size());
+  std::iota(all.begin(), all.end(), 0u);
   Score score;
   score.metric = std::move(metric);
-  score.value = mean([](const Regression& one) { return gain(one.columns, one.target); });
-  score.chance = mean(chance_of);
-  score.interval = bootstrap(regressions.front().target.size(),
-                             [&](std::span<const std::uint32_t> indices) {
-                               return mean([&](const Regression& one) {
-                                 std::vector<Column> columns;
-                                 for (const Column& column : one.columns) columns.push_back(drawn(column, indices));
-                                 return gain(columns, drawn(one.target, indices));
-                               });
-                             },
-                             {.seed = seed, .resamples = 200});
+  score.value = mean_gain(regressions, all, first.surprisal);
+  score.chance = 100.0 / static_cast<double>(all.size() - coefficients(first));
+  score.interval = bootstrap(
+      all.size(),
+      [&](std::span<const std::uint32_t> rows) { return mean_gain(regressions, rows, chosen(first.surprisal, rows)); },
+      {.seed = seed, .resamples = 200});
   return score;
 }
 
-// The surprisals of the rows, whose mean gain over the regressions is the score: a share of variance does not depend on
-// how they are scaled.
+// The rows' surprisals, of which the score is the mean gain.
 ItemValues values_of(std::vector<Regression> regressions) {
   ItemValues values{.values = regressions.front().surprisal};
   values.statistic = [regressions = std::move(regressions)](std::span<const std::uint32_t> rows,
                                                             std::span<const double> surprisals) {
-    double sum = 0;
-    for (const Regression& one : regressions) {
-      std::vector<Column> columns;
-      for (const Column& column : std::span(one.columns).first(one.columns.size() - 1)) {
-        columns.push_back(drawn(column, rows));
-      }
-      columns.emplace_back(surprisals.begin(), surprisals.end());
-      sum += gain(columns, drawn(one.target, rows));
-    }
-    return sum / static_cast<double>(regressions.size());
+    return mean_gain(regressions, rows, Column(surprisals.begin(), surprisals.end()));
   };
   return values;
 }
@@ -198,7 +186,7 @@ Result<TaskResult> run_reading(const TaskContext& context) {
                 kEyeTracking[0]);
   }
   if (const Regression& smallest = eye_tracking.front();
-      smallest.target.size() <= smallest.columns.size() || self_paced.target.size() <= self_paced.columns.size()) {
+      smallest.target.size() <= coefficients(smallest) || self_paced.target.size() <= coefficients(self_paced)) {
     return fail(ErrorCode::kInvalidFile, "{}: has {} complete rows, too few for a regression", path,
                 std::min(smallest.target.size(), self_paced.target.size()));
   }

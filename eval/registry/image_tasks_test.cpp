@@ -179,27 +179,12 @@ TEST_F(ImageTasks, PerplexityIsOfTheHeldOutText) {
   EXPECT_THAT(find_task("perplexity")->run(context(engine_)).error().message, HasSubstr("a has 1 tokens; expected at"));
 }
 
-// Reading times that have nothing to do with the words.
-std::string made_up_reading_times(std::uint64_t seed) {
-  std::string table =
-      "item,word,Subtlex_log10,length,context_length,RTfirstfix,RTfirstpass,RTgopast,RTrightbound,"
-      "self_paced_reading_time,prev_word,prev_item,prev_length\n";
-  Random random(seed);
-  for (int i = 0; i < 300; ++i) {
-    const double time = 200 + 30 * random.normal();
-    table += fmt::format("\"well, {0}\",word{1},{2},{3},{4},{5},{6},{5},{6},{7},{8}\n", i, i % 7, 5 + random.normal(),
-                         4 + i % 7, 1 + i % 5, time, time + 10 * random.normal(), 300 + 20 * random.normal(),
-                         i % 5 == 0 ? ",," : "\"well,\",so,5");
-  }
-  return table;
-}
-
 TEST_F(ImageTasks, ReadingGainOfAModelThatKnowsNothingIsChance) {
   constexpr int kTables = 20;
   double sum = 0;
   int held = 0;
   for (int table = 0; table < kTables; ++table) {
-    write("babylm/reading/reading_data.csv", made_up_reading_times(static_cast<std::uint64_t>(table)));
+    write("babylm/reading/reading_data.csv", testing_tasks::made_up_reading_times(static_cast<std::uint64_t>(table)));
     const auto result = find_task("reading")->run(context(engine_));
     ASSERT_TRUE(result) << result.error().message;
     EXPECT_EQ(result->total.items, 300u);

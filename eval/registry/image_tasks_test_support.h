@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
 #include "eval/tasks/tasks_test_support.h"
 #include "io/npy.h"
 
@@ -17,6 +18,21 @@ namespace bitmar::testing_tasks {
 namespace fs = std::filesystem;
 using testing::random_features;
 using testing::small_config;
+
+// reading_data.csv of 300 rows: times that have nothing to do with the words; every fifth has no word before it.
+inline std::string made_up_reading_times(std::uint64_t seed) {
+  std::string table =
+      "item,word,Subtlex_log10,length,context_length,RTfirstfix,RTfirstpass,RTgopast,RTrightbound,"
+      "self_paced_reading_time,prev_word,prev_item,prev_length\n";
+  Random random(seed);
+  for (int i = 0; i < 300; ++i) {
+    const double time = 200 + 30 * random.normal();
+    table += fmt::format("\"well, {0}\",word{1},{2},{3},{4},{5},{6},{5},{6},{7},{8}\n", i, i % 7, 5 + random.normal(),
+                         4 + i % 7, 1 + i % 5, time, time + 10 * random.normal(), 300 + 20 * random.normal(),
+                         i % 5 == 0 ? ",," : "\"well,\",so,5");
+  }
+  return table;
+}
 
 class ImageTasks : public Tasks {
  protected:

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <set>
 
-#include "base/random.h"
 #include "eval/registry/image_tasks_test_support.h"
 #include "io/test_support.h"
 
@@ -165,26 +164,17 @@ TEST_F(KeptPredictions, HoldTheProbabilityThatPeopleAreComparedWith) {
 }
 
 TEST_F(KeptPredictions, OfReadingAreSurprisalsAndGoOn) {
-  std::string table =
-      "item,word,Subtlex_log10,length,context_length,RTfirstfix,RTfirstpass,RTgopast,RTrightbound,"
-      "self_paced_reading_time,prev_word,prev_item,prev_length\n";
-  Random random(5);
-  for (int i = 0; i < 60; ++i) {
-    table += fmt::format("so {0},word{1},{2},{3},{4},{5},{5},{5},{5},{6},{7}\n", i, i % 7, 5 + random.normal(),
-                         4 + i % 5, 1 + i % 6, 200 + random.normal(), 300 + random.normal(),
-                         i % 3 == 0 ? ",," : fmt::format("then,so,{}", 2 + i % 4));
-  }
-  write("babylm/reading/reading_data.csv", table);
+  write("babylm/reading/reading_data.csv", testing_tasks::made_up_reading_times(5));
   const auto whole = find_task("reading")->run(kept_);
   ASSERT_TRUE(whole) << whole.error().message;
   const fs::path path = folder_ / "kept/reading.jsonl";
   const std::string text = read_text(path);
   const auto all = lines("reading");
-  ASSERT_EQ(all.size(), 60u);
+  ASSERT_EQ(all.size(), 300u);
   for (std::size_t i = 0; i < all.size(); ++i) {
     EXPECT_EQ(all[i]["id"], fmt::format("reading_{}", i));
     EXPECT_EQ(all[i]["pred"].get<double>(), -all[i]["log_likelihoods"][0].get<double>());
-    EXPECT_EQ(all[i]["prev_pred"].is_null(), i % 3 == 0);
+    EXPECT_EQ(all[i]["prev_pred"].is_null(), i % 5 == 0);
     EXPECT_FALSE(all[i].contains("choice"));
   }
   EXPECT_EQ(all[1]["prev_pred"].get<double>(), -all[1]["log_likelihoods"][1].get<double>());
@@ -195,8 +185,8 @@ TEST_F(KeptPredictions, OfReadingAreSurprisalsAndGoOn) {
   kept_.progress = [&](std::uint64_t done, std::uint64_t) { steps.push_back(done); };
   const auto resumed = find_task("reading")->run(kept_);
   ASSERT_TRUE(resumed) << resumed.error().message;
-  EXPECT_GT(steps.front(), 20u);
-  EXPECT_EQ(steps.back(), 60u);
+  EXPECT_GT(steps.front(), 100u);
+  EXPECT_EQ(steps.back(), 300u);
   EXPECT_EQ(read_text(path), text);
   EXPECT_EQ(resumed->total.scores.front().value, whole->total.scores.front().value);
   kept_.memory = false;

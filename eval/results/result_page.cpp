@@ -163,8 +163,7 @@ std::string result_page(const EvaluationRun& run) {
   for (const Fact& fact : run.facts) page += fmt::format("| {} | {} |\n", fact.name, fact.value);
   page +=
       "\nIntervals are the middle 95 % of a bootstrap over the items. *Chance* guesses. *Uniform* is a model to which "
-      "all "
-      "tokens are alike: by likelihood alone it prefers the shortest answer, so that a score is no skill unless it "
+      "all tokens are alike: by likelihood alone it prefers the shortest answer, so that a score is no skill unless it "
       "exceeds this as well. *Majority* always gives the most frequent answer. An item with several best choices is a "
       "tie and counts one over their number. *No image* and *shuffled images* are the same items without the image and "
       "with another item's: a score that they equal does not come from looking.\n\n## Tasks\n\n";

@@ -35,6 +35,13 @@ double normalized(const ContinuationScore& score, Normalization normalization) {
   return score.log_probability / static_cast<double>(std::max<std::uint64_t>(length_of(score, normalization), 1));
 }
 
+double probability_of_first(std::span<const ContinuationScore> scores, Normalization normalization) {
+  const double first = normalized(scores.front(), normalization);
+  double sum = 0.0;
+  for (const ContinuationScore& score : scores) sum += std::exp(normalized(score, normalization) - first);
+  return 1.0 / sum;
+}
+
 double Preference::credit(std::size_t gold) const {
   return std::ranges::find(best, gold) == best.end() ? 0.0 : 1.0 / static_cast<double>(best.size());
 }

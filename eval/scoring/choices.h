@@ -31,6 +31,9 @@ inline constexpr std::array kNormalizations = {Normalization::kRaw, Normalizatio
 // A length of 0 counts as 1.
 [[nodiscard]] double normalized(const ContinuationScore& score, Normalization normalization);
 
+// The first choice's share of the probability of all. At least one choice.
+[[nodiscard]] double probability_of_first(std::span<const ContinuationScore> scores, Normalization normalization);
+
 struct Preference {
   std::vector<std::uint32_t> best;  // the choices that share the largest value, ascending; not empty
 

@@ -20,23 +20,36 @@ double mean(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-}  // namespace
-
-Interval middle_95_percent(std::vector<double> values) {
+Interval interval_of(std::vector<double> values) {
   std::ranges::sort(values);
   return {quantile(values, 0.025), quantile(values, 0.975)};
 }
 
+}  // namespace
+
 Interval bootstrap(std::size_t items, const ResampledStatistic& statistic, const BootstrapOptions& options) {
-  assert(items > 0 && options.resamples > 0);
+  std::vector<std::uint32_t> all(items);
+  std::iota(all.begin(), all.end(), 0u);
+  return bootstrap({&all, 1}, statistic, options);
+}
+
+Interval bootstrap(std::span<const std::vector<std::uint32_t>> strata, const ResampledStatistic& statistic,
+                   const BootstrapOptions& options) {
+  assert(options.resamples > 0);
+  std::size_t items = 0;
+  for (const auto& stratum : strata) items += stratum.size();
+  assert(items > 0);
   Random random(options.seed);
   std::vector<std::uint32_t> indices(items);
   std::vector<double> values(options.resamples);
   for (double& value : values) {
-    for (auto& index : indices) index = static_cast<std::uint32_t>(random.below(items));
+    auto next = indices.begin();
+    for (const auto& stratum : strata) {
+      for (std::size_t i = 0; i < stratum.size(); ++i) *next++ = stratum[random.below(stratum.size())];
+    }
     value = statistic(indices);
   }
-  return middle_95_percent(std::move(values));
+  return interval_of(std::move(values));
 }
 
 double mean_of_means(std::span<const std::vector<double>> groups) {
@@ -57,7 +70,7 @@ Interval bootstrap_mean_of_means(std::span<const std::vector<double>> groups, co
     }
     value /= static_cast<double>(groups.size());
   }
-  return middle_95_percent(std::move(values));
+  return interval_of(std::move(values));
 }
 
 }  // namespace bitmar

@@ -19,9 +19,6 @@ struct Interval {
   double high = 0;
 };
 
-// Of values in any order, at least one, between the closest ranks by linear interpolation.
-[[nodiscard]] Interval middle_95_percent(std::vector<double> values);
-
 struct BootstrapOptions {
   std::uint64_t seed = 1;
   std::size_t resamples = 1000;
@@ -31,6 +28,9 @@ struct BootstrapOptions {
 using ResampledStatistic = std::function<double(std::span<const std::uint32_t> indices)>;
 [[nodiscard]] Interval bootstrap(std::size_t items, const ResampledStatistic& statistic,
                                  const BootstrapOptions& options);
+// The same of things in strata, each resampled within itself; the statistic gets as many indices as there are things.
+[[nodiscard]] Interval bootstrap(std::span<const std::vector<std::uint32_t>> strata,
+                                 const ResampledStatistic& statistic, const BootstrapOptions& options);
 
 // The unweighted mean over groups of the mean over each group's values, and its interval, for which every group is
 // resampled within itself. One group: a plain mean. No group is empty.

@@ -31,7 +31,9 @@ double mean_over_strata(std::span<const std::uint32_t> strata, std::span<const s
 class Pairs {
  public:
   Pairs(const ItemValues& first, const ItemValues& second)
-      : first_(first), second_(second), drawn_{std::vector<double>(first.values.size()), first.values} {}
+      : first_(first),
+        second_(second),
+        drawn_{std::vector<double>(first.values.size()), std::vector<double>(first.values.size())} {}
 
   // first - second of these items, the runs swapped for those that `swapped` says.
   template <typename Swapped>
@@ -75,21 +77,6 @@ std::vector<std::vector<std::uint32_t>> items_by_stratum(const ItemValues& value
   return strata;
 }
 
-Interval interval_of_differences(Pairs& pairs, const ItemValues& values, const BootstrapOptions& options) {
-  const auto strata = items_by_stratum(values);
-  Random random(options.seed);
-  std::vector<std::uint32_t> drawn(values.items());
-  std::vector<double> differences(options.resamples);
-  for (double& difference : differences) {
-    auto next = drawn.begin();
-    for (const auto& stratum : strata) {
-      for (std::size_t i = 0; i < stratum.size(); ++i) *next++ = stratum[random.below(stratum.size())];
-    }
-    difference = pairs.difference(drawn, [](std::size_t) { return false; });
-  }
-  return middle_95_percent(std::move(differences));
-}
-
 }  // namespace
 
 double ratio_of_sums(std::span<const std::uint32_t>, std::span<const double> values) {
@@ -114,7 +101,10 @@ PairedDifference paired_difference(const ItemValues& first, const ItemValues& se
   const auto items = all_items(first.items());
   PairedDifference result;
   result.difference = pairs.difference(items, [](std::size_t) { return false; });
-  result.interval = interval_of_differences(pairs, first, options);
+  result.interval = bootstrap(
+      items_by_stratum(first),
+      [&](std::span<const std::uint32_t> drawn) { return pairs.difference(drawn, [](std::size_t) { return false; }); },
+      options);
   Random random(options.seed);
   const double observed = std::abs(result.difference) * (1 - 1e-12);  // other orders of the same sums count as equal
   std::size_t as_far = 0;

@@ -1,7 +1,6 @@
 #include "eval/tasks/choice_results.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <string>
 #include <vector>
@@ -142,13 +141,6 @@ class Counter {
       people.push_back(values[i + 1]);
     }
     return spearman(model, people);
-  }
-
-  static double probability_of_first(const ItemScores& scores, Normalization normalization) {
-    const double first = normalized(scores.front(), normalization);
-    double sum = 0.0;
-    for (const ContinuationScore& score : scores) sum += std::exp(normalized(score, normalization) - first);
-    return 1.0 / sum;
   }
 
   const ChoiceSet& set_;

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -39,13 +38,6 @@ std::string text_of(const ChoiceItem& item, std::size_t choice) {
   return same && item.images.size() > 1 ? item.images[choice] : context + continuation;
 }
 
-// The first choice's share of the probability of all.
-double share_of_first(std::span<const ContinuationScore> scores) {
-  double sum = 0.0;
-  for (const ContinuationScore& score : scores) sum += std::exp(score.log_probability - scores[0].log_probability);
-  return 1.0 / sum;
-}
-
 // What the pipeline keeps of an item.
 ordered_json prediction_of(const ChoiceItem& item, std::span<const ContinuationScore> scores) {
   if (!item.alternatives) {
@@ -54,7 +46,7 @@ ordered_json prediction_of(const ChoiceItem& item, std::span<const ContinuationS
   }
   const std::size_t chosen = prefer(scores, Normalization::kRaw).best.front();
   ordered_json prediction = {{"id", item.id}, {"pred", text_of(item, chosen)}};
-  if (item.human_ratio) prediction["prob"] = share_of_first(scores);
+  if (item.human_ratio) prediction["prob"] = probability_of_first(scores, Normalization::kRaw);
   prediction["choice"] = chosen;
   if (item.human_ratio) {
     prediction["human_ratio"] = *item.human_ratio;
