@@ -25,10 +25,8 @@ void add_task_command(CLI::App& eval, const std::string& name, const std::string
   add_model_options(*command, options->model);
   add_no_memory_option(*command, options->model);
   command->add_option("--data", context.data, "the folder with the tasks' files");
-  command->add_option(
-      "--predictions", context.predictions,
-      "of tasks with choices and of reading: keep a line for each item in this folder, and go on where an "
-      "interrupted run stopped");
+  command->add_option("--predictions", context.predictions,
+                      "keep a line for each item in this folder, and go on where an interrupted run stopped");
   add_task_options(*command, context);
   command->add_flag("--parts", options->parts, "show the scores of the tasks' parts too");
   command->add_flag("--json", options->json, "print the scores as JSON");

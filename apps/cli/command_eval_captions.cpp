@@ -100,7 +100,12 @@ Result<void> evaluate(const EvalCaptionsFlags& options) {
     run.threads = options.model.threads;
     run.memory = !options.model.no_memory;
     Progress progress("photos", photos.size());
-    BITMAR_TRY(captions, caption_photos(engine, photos, run, [&](std::uint64_t done) { progress.update(done); }));
+    std::uint64_t done = 0;
+    const auto count = [&](std::span<const std::string> some) -> Result<void> {
+      progress.update(done += some.size());
+      return {};
+    };
+    BITMAR_TRY(captions, caption_photos(engine, photos, run, count));
     progress.finish();
     if (!options.predictions.empty()) {
       BITMAR_TRY_VOID(write_predictions(options.predictions, photos, captions));

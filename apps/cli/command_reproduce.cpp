@@ -272,8 +272,8 @@ void add_reproduce_command(CLI::App& app, CommandAction& action) {
       ->needs(runs);
   command->add_flag("!--no-speed", options->speed, "leave out speed and memory use");
   command->footer(
-      "Every task runs with the episodic memory on and off. An interrupted run goes on item by item in tasks with\n"
-      "choices and in reading, and keeps captions once all are made; the rest is measured again.\n"
+      "Every task runs with the episodic memory on and off. An interrupted run goes on in the midst of a task; speeds\n"
+      "are measured again.\n"
       "Examples:\n"
       "  bitmar reproduce --data data -o results -t 2 --commit $(git rev-parse --short HEAD)\n"
       "  bitmar reproduce --data data -o results --fine-tuned runs/finetune runs/finetune-off --runs runs/captions");

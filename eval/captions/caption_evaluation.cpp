@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
-#include "eval/parallel/for_each_item.h"
 #include "io/atomic_file.h"
 #include "io/mapped_file.h"
 #include "runtime/caption_batch.h"
@@ -42,12 +41,11 @@ Result<std::vector<ReferencedPhoto>> join_references(std::span<const CaptionGrou
 
 Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engine>& engine,
                                                 std::span<const ReferencedPhoto> photos, const CaptionRun& run,
-                                                const std::function<void(std::uint64_t)>& progress) {
+                                                const ValueSink<std::string>& sink) {
   const std::size_t threads = std::clamp<std::size_t>(run.threads, 1, std::max<std::size_t>(photos.size(), 1));
   // Few photos go round all threads before they share products.
   const std::size_t together =
       std::clamp<std::size_t>(photos.size() / threads, 1, CaptionBatch::useful_size(run.caption));
-  const std::size_t groups = (photos.size() + together - 1) / together;
   SessionOptions session_options;
   session_options.memory = run.memory ? MemoryMode::kReadOnly : MemoryMode::kOff;
   struct Worker {
@@ -66,18 +64,14 @@ Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engi
     workers.push_back({std::move(batch), std::move(reader)});
   }
 
-  std::vector<std::string> captions(photos.size());
-  const auto work = [&](Worker& worker, std::size_t group) -> Result<void> {
-    const std::size_t first = group * together;
-    const auto some = photos.subspan(first, std::min(together, photos.size() - first));
-    BITMAR_TRY(std::vector<Caption> found, caption_group(worker.batch, some, run, worker.reader));
-    for (std::size_t i = 0; i < some.size(); ++i) captions[first + i] = std::move(found[i].text);
-    return {};
+  const auto work = [&](Worker& worker, std::size_t first, std::size_t count) -> Result<std::vector<std::string>> {
+    BITMAR_TRY(std::vector<Caption> found,
+               caption_group(worker.batch, photos.subspan(first, count), run, worker.reader));
+    std::vector<std::string> captions;
+    for (Caption& one : found) captions.push_back(std::move(one.text));
+    return captions;
   };
-  BITMAR_TRY_VOID(for_each_item(std::span(workers), groups, work, [&](std::uint64_t done) {
-    if (progress) progress(std::min<std::uint64_t>(done * together, photos.size()));
-  }));
-  return captions;
+  return measure_in_order<std::string>(std::span(workers), photos.size(), together, work, sink);
 }
 
 Result<std::vector<std::string>> read_predictions(const std::string& path, std::span<const ReferencedPhoto> photos) {

@@ -1,12 +1,11 @@
 // Captions a set of photos with a model and scores the captions against their references.
 //
 //   BITMAR_TRY(const auto photos, join_references(groups, names));
-//   BITMAR_TRY(const auto predictions, caption_photos(engine, photos, options, progress));
+//   BITMAR_TRY(const auto captions, caption_photos(engine, photos, run, sink));
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,6 +14,7 @@
 #include "base/result.h"
 #include "eval/images/image_source.h"
 #include "eval/metrics/caption_metrics.h"
+#include "eval/parallel/measure_in_order.h"
 #include "io/caption_readers.h"
 #include "runtime/caption.h"
 
@@ -38,11 +38,11 @@ struct CaptionRun {
 };
 
 // The captions, in the photos' order; each thread has its own read-only sessions, so the result does not depend on
-// their number. `progress` is called with the number of photos done, one call at a time.
+// their number.
 [[nodiscard]] Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engine>& engine,
                                                               std::span<const ReferencedPhoto> photos,
                                                               const CaptionRun& run,
-                                                              const std::function<void(std::uint64_t)>& progress);
+                                                              const ValueSink<std::string>& sink);
 
 // Captions from a results file in COCO's form, [{"image_id": name, "caption": text}, …], in the photos' order.
 [[nodiscard]] Result<std::vector<std::string>> read_predictions(const std::string& path,

@@ -3,14 +3,24 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "eval/language/held_out_text.h"
 #include "eval/language/text_loss.h"
 #include "eval/statistics/bootstrap.h"
+#include "eval/tasks/kept_items.h"
 #include "eval/tasks/task_files.h"
+#include "io/content_hash.h"
 
 namespace bitmar {
 namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What perplexity and streaming_perplexity measure alike is kept once.
+constexpr std::string_view kInWindows = "perplexity";
 
 using Quotient = double (*)(const TextLoss& loss);
 
@@ -62,9 +72,18 @@ ScoreGroup group_of(std::string name, std::span<const TextLoss> blocks, const Ta
 // The domains, and how they are read.
 struct Texts {
   std::vector<HeldOutText> domains;
+  std::string hash;     // of names and tokens
   TextWindow window;    // of the cache
   TextWindow training;  // of the length of training
 };
+
+std::string hash_texts(std::span<const HeldOutText> domains) {
+  std::string hashes;
+  for (const HeldOutText& domain : domains) {
+    hashes += fmt::format("{} {}\n", content_hash(std::as_bytes(std::span(domain.tokens))), domain.name);
+  }
+  return content_hash(std::as_bytes(std::span(hashes)));
+}
 
 Result<Texts> read_texts(const TaskContext& context) {
   Texts texts;
@@ -86,56 +105,136 @@ Result<Texts> read_texts(const TaskContext& context) {
     return fail(ErrorCode::kInvalidFile, "{}: {} has {} tokens; expected at least {}, one step of the window", path,
                 domain.name, domain.tokens.size(), texts.window.stride);
   }
+  texts.hash = hash_texts(texts.domains);
   return texts;
 }
 
-// The losses of each domain in windows. done: what other runs have done, advanced.
-Result<std::vector<std::vector<TextLoss>>> losses_in_windows(const TaskContext& context, const Texts& texts,
-                                                             const TextWindow& window, std::uint64_t& done,
-                                                             std::uint64_t planned) {
-  std::vector<std::vector<TextLoss>> losses;
-  for (const HeldOutText& domain : texts.domains) {
-    const auto progress = [&](std::uint64_t blocks) {
-      if (context.progress) context.progress(done + blocks * window.stride, planned);
-    };
-    BITMAR_TRY(losses.emplace_back(), window_losses(context, domain.tokens, window, progress));
-    done += losses.back().size() * window.stride;
-  }
-  return losses;
-}
+// The blocks of the domains, one domain after the other.
+struct DomainBlocks {
+  std::vector<TextBlock> blocks;
+  std::vector<std::string> ids;  // "bnc_12"
+  std::vector<std::size_t> counts;
 
-std::vector<TextLoss> joined(std::span<const std::vector<TextLoss>> domains) {
-  std::vector<TextLoss> all;
-  for (const auto& blocks : domains) all.insert(all.end(), blocks.begin(), blocks.end());
+  [[nodiscard]] std::size_t tokens() const { return blocks.empty() ? 0 : blocks.size() * blocks.front().count; }
+};
+
+DomainBlocks domain_blocks(const Texts& texts, std::size_t tokens, std::uint64_t limit) {
+  DomainBlocks all;
+  for (const HeldOutText& domain : texts.domains) {
+    const std::vector<TextBlock> blocks = blocks_of(domain.tokens, tokens, limit);
+    for (std::size_t i = 0; i < blocks.size(); ++i) all.ids.push_back(fmt::format("{}_{}", domain.name, i));
+    all.blocks.insert(all.blocks.end(), blocks.begin(), blocks.end());
+    all.counts.push_back(blocks.size());
+  }
   return all;
 }
 
-std::uint64_t count_tokens(const Texts& texts, const TextWindow& window, const TaskContext& context) {
-  std::uint64_t tokens = 0;
-  for (const HeldOutText& domain : texts.domains) {
-    std::uint64_t blocks = domain.tokens.size() / window.stride;
-    if (context.limit > 0) blocks = std::min<std::uint64_t>(blocks, context.limit);
-    tokens += blocks * window.stride;
-  }
-  return tokens;
+void write_loss(const TextLoss& loss, Json& line) {
+  line["nats"] = loss.nats;
+  line["tokens"] = loss.tokens;
+  line["words"] = loss.words;
+  line["bytes"] = loss.bytes;
 }
 
+std::optional<TextLoss> read_loss(const Json& line) {
+  const auto nats = number_in(line, "nats");
+  const auto tokens = number_in(line, "tokens");
+  const auto words = number_in(line, "words");
+  const auto bytes = number_in(line, "bytes");
+  if (!nats || !tokens || !words || !bytes) return std::nullopt;
+  return TextLoss{*nats, *tokens, *words, *bytes};
+}
+
+KeptFormat<TextLoss> loss_lines(const DomainBlocks& all) {
+  return {.id = [&all](std::size_t block) { return all.ids[block]; },
+          .write = [](std::size_t, const TextLoss& loss, Json& line) { write_loss(loss, line); },
+          .read = [](std::size_t, const Json& line) { return read_loss(line); }};
+}
+
+KeptFormat<StreamLoss> stream_lines(const DomainBlocks& all) {
+  return {.id = [&all](std::size_t block) { return all.ids[block]; },
+          .write =
+              [](std::size_t, const StreamLoss& block, Json& line) {
+                write_loss(block.loss, line);
+                line["session_bytes"] = block.session_bytes;
+              },
+          .read = [](std::size_t, const Json& line) -> std::optional<StreamLoss> {
+            const auto loss = read_loss(line);
+            const auto bytes = line.find("session_bytes");
+            if (!loss || bytes == line.end() || !bytes->is_number_unsigned()) return std::nullopt;
+            return StreamLoss{*loss, bytes->get<std::uint64_t>()};
+          }};
+}
+
+// The readings of one task's texts, each kept under a name of its own.
+class Readings {
+ public:
+  // planned: the tokens of all readings.
+  Readings(const TaskContext& context, const Texts& texts, std::uint64_t planned)
+      : context_(context), texts_(texts), planned_(planned) {}
+
+  Result<std::vector<TextLoss>> in_windows(std::string_view name, const DomainBlocks& all, const TextWindow& window) {
+    const auto run = [&](std::size_t first, const ValueSink<TextLoss>& sink) {
+      return window_losses(context_, std::span(all.blocks).subspan(first), window, sink);
+    };
+    return measure_kept<TextLoss>(context_, binding(name), all.blocks.size(), loss_lines(all), run,
+                                  counter(window.stride));
+  }
+
+  Result<std::vector<StreamLoss>> as_stream(std::string_view name, const DomainBlocks& all, MemoryMode memory) {
+    std::vector<TokenId> stream;
+    for (const TextBlock& block : all.blocks) {
+      const auto tokens = block.text.subspan(block.begin, block.count);
+      stream.insert(stream.end(), tokens.begin(), tokens.end());
+    }
+    const StreamPlan plan{texts_.window.stride, context_.engine->config().training_length};
+    const auto run = [&](std::size_t first, const ValueSink<StreamLoss>& sink) -> Result<std::vector<StreamLoss>> {
+      BITMAR_TRY(Session session, Session::open(context_.engine, {.memory = memory, .threads = context_.threads}));
+      return stream_losses(session, stream, plan, first, sink);
+    };
+    return measure_kept<StreamLoss>(context_, binding(name), all.blocks.size(), stream_lines(all), run,
+                                    counter(plan.block));
+  }
+
+ private:
+  [[nodiscard]] std::optional<PredictionBinding> binding(std::string_view name) const {
+    if (context_.predictions.empty()) return std::nullopt;
+    return bind_predictions(context_, name, texts_.hash);
+  }
+  std::function<void(std::size_t)> counter(std::size_t tokens) {
+    return [this, tokens](std::size_t blocks) {
+      done_ += blocks * tokens;
+      if (context_.progress) context_.progress(done_, planned_);
+    };
+  }
+
+  const TaskContext& context_;
+  const Texts& texts_;
+  std::uint64_t planned_;
+  std::uint64_t done_ = 0;
+};
+
 // The total over all blocks, the parts, and the loss of each block.
-TaskResult result_of(std::string name, const Texts& texts, std::span<const std::vector<TextLoss>> domains,
+TaskResult result_of(std::string name, const Texts& texts, const DomainBlocks& all, std::span<const TextLoss> losses,
                      const TaskContext& context) {
   TaskResult result;
   result.task = std::move(name);
-  const std::vector<TextLoss> all = joined(domains);
-  result.total = group_of("", all, context);
-  for (std::size_t i = 0; i < domains.size(); ++i) {
-    result.parts.push_back(group_of(texts.domains[i].name, domains[i], context));
+  result.total = group_of("", losses, context);
+  for (std::size_t i = 0, first = 0; i < all.counts.size(); first += all.counts[i++]) {
+    result.parts.push_back(group_of(texts.domains[i].name, losses.subspan(first, all.counts[i]), context));
   }
   result.values = {.width = 2, .statistic = ratio_of_sums};
-  for (const TextLoss& block : all) {
+  for (const TextLoss& block : losses) {
     result.values.values.push_back(block.nats);
     result.values.values.push_back(block.tokens);
   }
   return result;
+}
+
+std::vector<TextLoss> losses_of(std::span<const StreamLoss> stream) {
+  std::vector<TextLoss> losses;
+  for (const StreamLoss& block : stream) losses.push_back(block.loss);
+  return losses;
 }
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
@@ -147,13 +246,14 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 Result<TaskResult> run_perplexity(const TaskContext& context) {
   const auto begin = std::chrono::steady_clock::now();
   BITMAR_TRY(const Texts texts, read_texts(context));
-  const std::uint64_t planned =
-      count_tokens(texts, texts.window, context) + count_tokens(texts, texts.training, context);
-  std::uint64_t done = 0;
-  BITMAR_TRY(const auto domains, losses_in_windows(context, texts, texts.window, done, planned));
-  BITMAR_TRY(const auto short_windows, losses_in_windows(context, texts, texts.training, done, planned));
-  TaskResult result = result_of("perplexity", texts, domains, context);
-  Score trained = score_of(kMetrics[1], joined(short_windows), context);
+  const DomainBlocks all = domain_blocks(texts, texts.window.stride, context.limit);
+  const DomainBlocks short_blocks = domain_blocks(texts, texts.training.stride, context.limit);
+  Readings readings(context, texts, all.tokens() + short_blocks.tokens());
+  BITMAR_TRY(const auto losses, readings.in_windows(kInWindows, all, texts.window));
+  BITMAR_TRY(const auto short_losses,
+             readings.in_windows("perplexity-at-training-length", short_blocks, texts.training));
+  TaskResult result = result_of("perplexity", texts, all, losses, context);
+  Score trained = score_of(kMetrics[1], short_losses, context);
   trained.metric = "perplexity_at_training_length";
   result.total.scores.push_back(std::move(trained));
   result.seconds = seconds_since(begin);
@@ -163,44 +263,15 @@ Result<TaskResult> run_perplexity(const TaskContext& context) {
 Result<TaskResult> run_streaming_perplexity(const TaskContext& context) {
   const auto begin = std::chrono::steady_clock::now();
   BITMAR_TRY(const Texts texts, read_texts(context));
-  const std::size_t block = texts.window.stride;
   const bool writes = context.memory && context.engine->memory() != nullptr;
-  const std::uint64_t tokens = count_tokens(texts, texts.window, context);
-  const std::uint64_t planned = tokens * (writes ? 3 : 2);
-  std::uint64_t done = 0;
-  BITMAR_TRY(const auto domains, losses_in_windows(context, texts, texts.window, done, planned));
-  const double in_window = std::exp(nats_per_token(total(joined(domains))));
-
-  std::vector<TokenId> stream;
-  for (std::size_t i = 0; i < domains.size(); ++i) {
-    const auto part = std::span(texts.domains[i].tokens).first(domains[i].size() * block);
-    stream.insert(stream.end(), part.begin(), part.end());
-  }
-  const auto progress = [&](std::uint64_t blocks) {
-    if (context.progress) context.progress(done + blocks * block, planned);
-  };
-  const std::size_t episode = context.engine->config().training_length;
-  std::size_t growth = 0;  // of the session's memory after its first block, in bytes
-  const auto read_stream = [&](MemoryMode memory) -> Result<std::vector<TextLoss>> {
-    BITMAR_TRY(Session session, Session::open(context.engine, {.memory = memory, .threads = context.threads}));
-    std::size_t before = 0;
-    const auto watched = [&](std::uint64_t blocks) {
-      if (blocks == 1) before = session.memory_bytes();
-      progress(blocks);
-    };
-    auto losses = stream_losses(session, stream, block, episode, watched);
-    growth = session.memory_bytes() - before;
-    done += tokens;
-    return losses;
-  };
-  BITMAR_TRY(const auto losses, read_stream(context.memory ? MemoryMode::kReadOnly : MemoryMode::kOff));
-
-  std::vector<std::vector<TextLoss>> by_domain;
-  for (std::size_t i = 0, first = 0; i < domains.size(); first += domains[i].size(), ++i) {
-    const auto part = std::span(losses).subspan(first, domains[i].size());
-    by_domain.emplace_back(part.begin(), part.end());
-  }
-  TaskResult result = result_of("streaming_perplexity", texts, by_domain, context);
+  const DomainBlocks all = domain_blocks(texts, texts.window.stride, context.limit);
+  Readings readings(context, texts, all.tokens() * (writes ? 3 : 2));
+  BITMAR_TRY(const auto in_windows, readings.in_windows(kInWindows, all, texts.window));
+  const double in_window = std::exp(nats_per_token(total(in_windows)));
+  BITMAR_TRY(const auto stream, readings.as_stream("streaming_perplexity", all,
+                                                   context.memory ? MemoryMode::kReadOnly : MemoryMode::kOff));
+  const std::vector<TextLoss> losses = losses_of(stream);
+  TaskResult result = result_of("streaming_perplexity", texts, all, losses, context);
   auto& scores = result.total.scores;
   const auto add = [&](std::string_view metric, double value) {
     Score& score = scores.emplace_back();
@@ -210,10 +281,12 @@ Result<TaskResult> run_streaming_perplexity(const TaskContext& context) {
   add("perplexity_in_window", in_window);
   add("ratio_to_window", scores[1].value / in_window);
   add("stream_tokens", total(losses).tokens);
-  add("session_growth_bytes", static_cast<double>(growth));
+  add("session_growth_bytes",
+      static_cast<double>(stream.back().session_bytes) - static_cast<double>(stream.front().session_bytes));
   if (writes) {
-    BITMAR_TRY(const auto written, read_stream(MemoryMode::kReadWrite));
-    Score score = score_of(kMetrics[1], written, context);
+    BITMAR_TRY(const auto written,
+               readings.as_stream("streaming_perplexity-writing-episodes", all, MemoryMode::kReadWrite));
+    Score score = score_of(kMetrics[1], losses_of(written), context);
     score.metric = "perplexity_writing_episodes";
     scores.push_back(std::move(score));
   }

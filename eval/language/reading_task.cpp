@@ -9,7 +9,7 @@
 #include "eval/statistics/bootstrap.h"
 #include "eval/statistics/least_squares.h"
 #include "eval/tasks/csv_table.h"
-#include "eval/tasks/prediction_binding.h"
+#include "eval/tasks/kept_items.h"
 #include "eval/tasks/resumed_run.h"
 #include "eval/tasks/task_files.h"
 
@@ -53,19 +53,15 @@ Result<Surprisals> measure_surprisals(const TaskContext& context, const std::str
     if (table.text(row, previous_before).empty()) continue;
     item.choices.push_back({table.text(row, previous_before), " " + table.text(row, previous_word)});
   }
-  std::uint64_t done = 0;
-  const auto advance = [&](std::size_t next) {
-    done += next;
-    if (context.progress) context.progress(done, items.size());
-  };
   std::optional<PredictionBinding> binding;
   if (!context.predictions.empty()) {
-    BITMAR_TRY(binding, bind_predictions(context, "reading", {&path, 1}));
+    BITMAR_TRY(std::string files, hash_files({&path, 1}));
+    binding = bind_predictions(context, "reading", std::move(files));
     binding->limit = 0;  // the regressions are over all rows
     binding->start = StartToken::kAlways;
   }
   const ChoiceRun run = {.threads = context.threads, .memory = context.memory, .start = StartToken::kAlways};
-  BITMAR_TRY(const auto scores, score_resumed(context, items, run, binding, advance));
+  BITMAR_TRY(const auto scores, score_resumed(context, items, run, binding, counter(context, items.size())));
   Surprisals surprisals;
   for (const ItemScores& of_row : scores) {
     surprisals.word.push_back(-of_row[0].log_probability);

@@ -13,10 +13,10 @@ bool is_blank(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-// tokens[begin, begin + count) of a text, with nothing scored yet.
-TextLoss count_block(const Tokenizer& tokenizer, std::span<const TokenId> text, std::size_t begin, std::size_t count) {
-  const std::string_view before = begin == 0 ? std::string_view() : tokenizer.bytes(text[begin - 1]);
-  return count_text(tokenizer, text.subspan(begin, count), before);
+// With nothing scored yet.
+TextLoss count_block(const Tokenizer& tokenizer, const TextBlock& block) {
+  const std::string_view before = block.begin == 0 ? std::string_view() : tokenizer.bytes(block.text[block.begin - 1]);
+  return count_text(tokenizer, block.text.subspan(block.begin, block.count), before);
 }
 
 Result<void> check_finite(const TextLoss& loss, const Engine& engine) {
@@ -24,18 +24,17 @@ Result<void> check_finite(const TextLoss& loss, const Engine& engine) {
   return fail(ErrorCode::kUnsupported, "{}: its logits are not finite", engine.name());
 }
 
-Result<TextLoss> read_block(Session& session, std::span<const TokenId> text, std::size_t begin,
-                            const TextWindow& window) {
+Result<TextLoss> read_block(Session& session, const TextBlock& block, const TextWindow& window) {
   const Tokenizer& tokenizer = session.engine().tokenizer();
-  const std::size_t context = std::min(begin, window.window - window.stride);
+  const std::size_t context = std::min(block.begin, window.window - window.stride);
   session.reset();
   std::vector<TokenId> tokens;
   if (context == 0) tokens.push_back(tokenizer.end_of_text());
   const std::size_t unscored = std::max<std::size_t>(context, 1);
-  const auto seen = text.subspan(begin - context, context + window.stride);
+  const auto seen = block.text.subspan(block.begin - context, context + block.count);
   tokens.insert(tokens.end(), seen.begin(), seen.end());
   BITMAR_TRY(const auto scores, score_tokens(session, tokens, unscored));
-  TextLoss loss = count_block(tokenizer, text, begin, window.stride);
+  TextLoss loss = count_block(tokenizer, block);
   for (const TokenScore& score : scores) loss.nats -= score.log_probability;
   BITMAR_TRY_VOID(check_finite(loss, session.engine()));
   return loss;
@@ -72,45 +71,49 @@ TextLoss count_text(const Tokenizer& tokenizer, std::span<const TokenId> tokens,
   return count;
 }
 
-Result<std::vector<TextLoss>> window_losses(const TaskContext& context, std::span<const TokenId> tokens,
-                                            const TextWindow& window, const ItemProgress& progress) {
-  assert(window.stride > 0 && window.stride <= window.window);
-  std::size_t blocks = tokens.size() / window.stride;
-  if (context.limit > 0) blocks = std::min<std::size_t>(blocks, context.limit);
+std::vector<TextBlock> blocks_of(std::span<const TokenId> text, std::size_t tokens, std::uint64_t limit) {
+  assert(tokens > 0);
+  std::vector<TextBlock> blocks;
+  for (std::size_t begin = 0; begin + tokens <= text.size() && (limit == 0 || blocks.size() < limit); begin += tokens) {
+    blocks.push_back({text, begin, tokens});
+  }
+  return blocks;
+}
+
+Result<std::vector<TextLoss>> window_losses(const TaskContext& context, std::span<const TextBlock> blocks,
+                                            const TextWindow& window, const ValueSink<TextLoss>& sink) {
+  assert(window.stride <= window.window);
   std::vector<Session> sessions;
-  while (sessions.size() < std::clamp<std::size_t>(context.threads, 1, std::max<std::size_t>(blocks, 1))) {
+  while (sessions.size() < std::clamp<std::size_t>(context.threads, 1, std::max<std::size_t>(blocks.size(), 1))) {
     BITMAR_TRY(Session session,
                Session::open(context.engine, {.memory = context.memory ? MemoryMode::kReadOnly : MemoryMode::kOff}));
     sessions.push_back(std::move(session));
   }
-  std::vector<TextLoss> losses(blocks);
-  const auto work = [&](Session& session, std::size_t block) -> Result<void> {
-    BITMAR_TRY(losses[block], read_block(session, tokens, block * window.stride, window));
-    return {};
+  const auto work = [&](Session& session, std::size_t block, std::size_t) -> Result<std::vector<TextLoss>> {
+    assert(blocks[block].count == window.stride);
+    BITMAR_TRY(const TextLoss loss, read_block(session, blocks[block], window));
+    return std::vector{loss};
   };
-  BITMAR_TRY_VOID(for_each_item(std::span(sessions), blocks, work, progress));
-  return losses;
+  return measure_in_order<TextLoss>(std::span(sessions), blocks.size(), 1, work, sink);
 }
 
-Result<std::vector<TextLoss>> stream_losses(Session& session, std::span<const TokenId> tokens, std::size_t block,
-                                            std::size_t episode, const ItemProgress& progress) {
-  assert(block > 0 && episode > 0);
+Result<std::vector<StreamLoss>> stream_losses(Session& session, std::span<const TokenId> tokens, const StreamPlan& plan,
+                                              std::size_t first, const ValueSink<StreamLoss>& sink) {
+  assert(plan.episode > 0);
   const Tokenizer& tokenizer = session.engine().tokenizer();
   const bool writes = session.options().memory == MemoryMode::kReadWrite && session.engine().memory() != nullptr;
   const TokenId start = tokenizer.end_of_text();
   session.reset();
   BITMAR_TRY_VOID(session.read({&start, 1}));
-  std::vector<TextLoss> losses;
   std::size_t of_episode = 0;
-  for (std::size_t begin = 0; begin + block <= tokens.size(); begin += block) {
-    TextLoss& loss = losses.emplace_back(count_block(tokenizer, tokens, begin, block));
-    for (std::size_t next = begin; next < begin + block;) {
-      const std::size_t count = std::min(begin + block - next, episode - of_episode);
-      BITMAR_TRY(const auto scores, score_tokens(session, tokens.subspan(next, count), 0));
-      for (const TokenScore& score : scores) loss.nats -= score.log_probability;
-      next += count;
+  // Passes the block to read(tokens) -> Result<void> in pieces, none of which goes beyond an episode's end.
+  const auto read_pieces = [&](const TextBlock& block, const auto& read) -> Result<void> {
+    for (std::size_t done = 0; done < block.count;) {
+      const std::size_t count = std::min(block.count - done, plan.episode - of_episode);
+      BITMAR_TRY_VOID(read(tokens.subspan(block.begin + done, count)));
+      done += count;
       of_episode += count;
-      if (of_episode < episode) continue;
+      if (of_episode < plan.episode) continue;
       of_episode = 0;
       if (writes) {
         BITMAR_TRY(const std::uint64_t id, session.write_episode({}));
@@ -119,8 +122,25 @@ Result<std::vector<TextLoss>> stream_losses(Session& session, std::span<const To
         session.end_episode();
       }
     }
-    BITMAR_TRY_VOID(check_finite(loss, session.engine()));
-    if (progress) progress(losses.size());
+    return {};
+  };
+
+  std::vector<StreamLoss> losses;
+  const std::vector<TextBlock> blocks = blocks_of(tokens, plan.block, 0);
+  if (first >= blocks.size()) return losses;
+  for (const TextBlock& block : std::span(blocks).first(first)) {
+    BITMAR_TRY_VOID(read_pieces(block, [&](std::span<const TokenId> piece) { return session.read(piece); }));
+  }
+  for (const TextBlock& block : std::span(blocks).subspan(first)) {
+    StreamLoss& next = losses.emplace_back(count_block(tokenizer, block));
+    BITMAR_TRY_VOID(read_pieces(block, [&](std::span<const TokenId> piece) -> Result<void> {
+      BITMAR_TRY(const auto scores, score_tokens(session, piece, 0));
+      for (const TokenScore& score : scores) next.loss.nats -= score.log_probability;
+      return {};
+    }));
+    BITMAR_TRY_VOID(check_finite(next.loss, session.engine()));
+    next.session_bytes = session.memory_bytes();
+    if (sink) BITMAR_TRY_VOID(sink({&next, 1}));
   }
   return losses;
 }

@@ -1,7 +1,8 @@
 // The loss of a model on running text, block by block, and the perplexities that blocks make. Sums are in FP64.
 //
-//   BITMAR_TRY(const auto blocks, window_losses(context, tokens, {.window = 1024, .stride = 512}, progress));
-//   const double perplexity = std::exp(total(blocks).nats / total(blocks).tokens);
+//   const TextWindow window{.window = 1024, .stride = 512};
+//   BITMAR_TRY(const auto losses, window_losses(context, blocks_of(tokens, window.stride, 0), window, sink));
+//   const double perplexity = std::exp(total(losses).nats / total(losses).tokens);
 #pragma once
 
 #include <cstddef>
@@ -11,7 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "eval/parallel/for_each_item.h"
+#include "eval/parallel/measure_in_order.h"
 #include "eval/tasks/task.h"
 #include "runtime/session.h"
 
@@ -28,6 +29,16 @@ struct TextLoss {
 };
 [[nodiscard]] TextLoss total(std::span<const TextLoss> blocks);
 
+// `count` tokens of a text from `begin` on.
+struct TextBlock {
+  std::span<const TokenId> text;
+  std::size_t begin = 0;
+  std::size_t count = 0;
+};
+// The text's whole blocks of so many tokens; what is left at its end counts nowhere. limit: the first blocks alone; 0:
+// all.
+[[nodiscard]] std::vector<TextBlock> blocks_of(std::span<const TokenId> text, std::size_t tokens, std::uint64_t limit);
+
 // How the blocks of a text are read: each of `stride` tokens, after the window - stride tokens before it (the first
 // after <|endoftext|> alone), in a context of its own. stride <= window; the cache of a session holds the window.
 struct TextWindow {
@@ -35,17 +46,28 @@ struct TextWindow {
   std::size_t stride = 0;
 };
 
-// One entry a whole block of the text; what is left at its end counts nowhere. `limit`: the first blocks alone; 0: all.
-// Blocks are spread over context.threads.
-[[nodiscard]] Result<std::vector<TextLoss>> window_losses(const TaskContext& context, std::span<const TokenId> tokens,
-                                                          const TextWindow& window, const ItemProgress& progress);
+// One entry a block, each of window.stride tokens. Blocks are spread over context.threads.
+[[nodiscard]] Result<std::vector<TextLoss>> window_losses(const TaskContext& context, std::span<const TextBlock> blocks,
+                                                          const TextWindow& window, const ValueSink<TextLoss>& sink);
+
+// A block of a stream, and what the session held after it.
+struct StreamLoss {
+  TextLoss loss;
+  std::uint64_t session_bytes = 0;
+};
+
+// How a stream is read: an episode ends after every `episode` tokens.
+struct StreamPlan {
+  std::size_t block = 0;
+  std::size_t episode = 0;
+};
 
 // All of the text in one stream, after <|endoftext|>: every token sees the sinks and the window that the session's
-// cache has kept. The episode ends after every `episode` tokens; where the session may write, it is written to the
-// memory. One entry a whole block of `block` tokens.
-[[nodiscard]] Result<std::vector<TextLoss>> stream_losses(Session& session, std::span<const TokenId> tokens,
-                                                          std::size_t block, std::size_t episode,
-                                                          const ItemProgress& progress);
+// cache has kept. Where the session may write, the episodes are written to the memory. One entry a whole block from
+// `first` on; the blocks before it are read and not scored, which takes less time.
+[[nodiscard]] Result<std::vector<StreamLoss>> stream_losses(Session& session, std::span<const TokenId> tokens,
+                                                            const StreamPlan& plan, std::size_t first,
+                                                            const ValueSink<StreamLoss>& sink);
 
 // Words and bytes of tokens that stand after `before` (which may be empty); nats are 0.
 [[nodiscard]] TextLoss count_text(const Tokenizer& tokenizer, std::span<const TokenId> tokens, std::string_view before);

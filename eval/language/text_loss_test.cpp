@@ -11,6 +11,7 @@ namespace bitmar {
 namespace {
 
 using ::testing::Each;
+using ::testing::Field;
 using testing::OutputHead;
 using testing::random_engine;
 using testing::random_tokens;
@@ -21,6 +22,12 @@ TaskContext context_of(std::shared_ptr<const Engine> engine, std::size_t threads
   context.engine = std::move(engine);
   context.threads = threads;
   return context;
+}
+
+TextLoss sum(std::span<const StreamLoss> stream) {
+  TextLoss all;
+  for (const StreamLoss& block : stream) all += block.loss;
+  return all;
 }
 
 // Surprisal of tokens[scored..], read one by one, in extended precision.
@@ -53,7 +60,8 @@ TEST(TextLoss, WindowsAreReadEachInAContextOfItsOwn) {
   const auto engine = random_engine(small_config(), 5);
   const auto tokens = random_tokens(small_config(), 20, 2);
   const TextWindow window{.window = 7, .stride = 3};
-  const auto losses = window_losses(context_of(engine), tokens, window, {});
+  const std::vector<TextBlock> blocks = blocks_of(tokens, window.stride, 0);
+  const auto losses = window_losses(context_of(engine), blocks, window, {});
   ASSERT_TRUE(losses) << losses.error().message;
   ASSERT_EQ(losses->size(), 6u);
   Session session = *Session::open(engine, {.memory = MemoryMode::kReadOnly});
@@ -67,21 +75,20 @@ TEST(TextLoss, WindowsAreReadEachInAContextOfItsOwn) {
     EXPECT_NEAR((*losses)[block].nats, nats_of(session, read, read.size() - 3), 1e-9) << block;
     EXPECT_EQ((*losses)[block].tokens, 3.0);
   }
-  const auto threaded = *window_losses(context_of(engine, 3), tokens, window, {});
+  const auto threaded = *window_losses(context_of(engine, 3), blocks, window, {});
   for (std::size_t block = 0; block < 6; ++block) EXPECT_EQ(threaded[block].nats, (*losses)[block].nats);
-  TaskContext limited = context_of(engine);
-  limited.limit = 2;
-  EXPECT_EQ(window_losses(limited, tokens, window, {})->size(), 2u);
+  EXPECT_EQ(blocks_of(tokens, window.stride, 2).size(), 2u);
 }
 
 TEST(TextLoss, UniformModelCostsTheLogarithmOfItsVocabulary) {
   const auto engine = random_engine(small_config(), 5, OutputHead::kZero);
   const auto tokens = random_tokens(small_config(), 40, 2);
   const double expected = std::log(small_config().vocabulary);
-  const TextLoss in_windows = total(*window_losses(context_of(engine), tokens, {.window = 7, .stride = 3}, {}));
+  const TextLoss in_windows =
+      total(*window_losses(context_of(engine), blocks_of(tokens, 3, 0), {.window = 7, .stride = 3}, {}));
   EXPECT_NEAR(in_windows.nats / in_windows.tokens, expected, 1e-9);
   Session session = *Session::open(engine, {.memory = MemoryMode::kReadOnly});
-  const TextLoss streamed = total(*stream_losses(session, tokens, 8, 5, {}));
+  const TextLoss streamed = sum(*stream_losses(session, tokens, {.block = 8, .episode = 5}, 0, {}));
   EXPECT_NEAR(streamed.nats / streamed.tokens, expected, 1e-9);
 }
 
@@ -89,18 +96,16 @@ TEST(TextLoss, StreamIsOneReadingPastTheCache) {
   const auto engine = random_engine(small_config(), 6);
   const auto tokens = random_tokens(small_config(), 90, 3);  // the cache holds 7
   Session streaming = *Session::open(engine, {.memory = MemoryMode::kOff});
-  std::vector<std::size_t> held;
-  const auto losses =
-      stream_losses(streaming, tokens, 9, 5, [&](std::uint64_t) { held.push_back(streaming.memory_bytes()); });
+  const auto losses = stream_losses(streaming, tokens, {.block = 9, .episode = 5}, 0, {});
   ASSERT_TRUE(losses) << losses.error().message;
   ASSERT_EQ(losses->size(), 10u);
-  EXPECT_THAT(held, Each(held.front()));
+  EXPECT_THAT(*losses, Each(Field(&StreamLoss::session_bytes, streaming.memory_bytes())));
   std::vector<TokenId> read = {engine->tokenizer().end_of_text()};
   read.insert(read.end(), tokens.begin(), tokens.end());
   Session alone = *Session::open(engine, {.memory = MemoryMode::kOff});
-  EXPECT_NEAR(total(*losses).nats, nats_of(alone, read, 1), 1e-8);
+  EXPECT_NEAR(sum(*losses).nats, nats_of(alone, read, 1), 1e-8);
   double last = nats_of(alone, read, read.size() - 9);
-  EXPECT_NEAR(losses->back().nats, last, 1e-9);
+  EXPECT_NEAR(losses->back().loss.nats, last, 1e-9);
 }
 
 TEST(TextLoss, EpisodesAreWrittenWhereTheSessionMay) {
@@ -108,12 +113,40 @@ TEST(TextLoss, EpisodesAreWrittenWhereTheSessionMay) {
   const auto tokens = random_tokens(small_config(), 60, 3);
   Session reading = *Session::open(engine, {.memory = MemoryMode::kReadOnly});
   Session writing = *Session::open(engine, {.memory = MemoryMode::kReadWrite});
-  const auto read = *stream_losses(reading, tokens, 6, 6, {});
-  const auto written = *stream_losses(writing, tokens, 6, 6, {});
+  const StreamPlan plan{.block = 6, .episode = 6};
+  const auto read = *stream_losses(reading, tokens, plan, 0, {});
+  const auto written = *stream_losses(writing, tokens, plan, 0, {});
   EXPECT_EQ((*writing.memory())->episodes().size(), 10u);
   EXPECT_TRUE((*reading.memory())->episodes().empty());
-  EXPECT_EQ(read[0].nats, written[0].nats);  // nothing is written yet
-  EXPECT_NE(total(read).nats, total(written).nats);
+  EXPECT_EQ(read[0].loss.nats, written[0].loss.nats);  // nothing is written yet
+  EXPECT_NE(sum(read).nats, sum(written).nats);
+}
+
+TEST(TextLoss, StreamGoesOnInItsMidstAsIfAllBeforeWasScored) {
+  const auto engine = random_engine(small_config(), 6);
+  const auto tokens = random_tokens(small_config(), 95, 3);
+  const StreamPlan plan{.block = 9, .episode = 5};
+  for (const MemoryMode memory : {MemoryMode::kReadOnly, MemoryMode::kReadWrite, MemoryMode::kOff}) {
+    Session whole = *Session::open(engine, {.memory = memory});
+    const auto losses = *stream_losses(whole, tokens, plan, 0, {});
+    for (const std::size_t first : {1u, 7u, 9u, 10u, 11u}) {
+      Session session = *Session::open(engine, {.memory = memory});
+      std::vector<double> nats;
+      const auto rest =
+          stream_losses(session, tokens, plan, first, [&](std::span<const StreamLoss> next) -> Result<void> {
+            for (const StreamLoss& block : next) nats.push_back(block.loss.nats);
+            return {};
+          });
+      ASSERT_TRUE(rest) << rest.error().message;
+      ASSERT_EQ(rest->size(), 10 - std::min<std::size_t>(first, 10));
+      ASSERT_EQ(nats.size(), rest->size());
+      for (std::size_t i = 0; i < rest->size(); ++i) {
+        EXPECT_EQ((*rest)[i].loss.nats, losses[first + i].loss.nats);
+        EXPECT_EQ(nats[i], losses[first + i].loss.nats);
+        EXPECT_EQ((*rest)[i].session_bytes, losses[first + i].session_bytes);
+      }
+    }
+  }
 }
 
 }  // namespace

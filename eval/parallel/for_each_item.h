@@ -1,13 +1,11 @@
 // Independent items worked on by several workers, each on a thread of its own: sessions, image readers, encoders.
 //
 //   BITMAR_TRY_VOID(for_each_item(std::span(sessions), items.size(),
-//                                 [&](Session& session, std::size_t i) -> Result<void> { … }, progress));
+//                                 [&](Session& session, std::size_t i) -> Result<void> { … }));
 #pragma once
 
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -18,17 +16,12 @@
 
 namespace bitmar {
 
-// Called with the number of items done, one call at a time; may be empty.
-using ItemProgress = std::function<void(std::uint64_t done)>;
-
 // Calls work(worker, i) -> Result<void> once for each i in [0, count), in any order; the calling thread serves the
 // first of the workers, of which there is at least one. The first error ends the run.
 template <typename Worker, typename Work>
-[[nodiscard]] Result<void> for_each_item(std::span<Worker> workers, std::size_t count, const Work& work,
-                                         const ItemProgress& progress) {
+[[nodiscard]] Result<void> for_each_item(std::span<Worker> workers, std::size_t count, const Work& work) {
   std::atomic<std::size_t> next = 0;
   std::mutex mutex;
-  std::uint64_t done = 0;
   std::optional<Error> error;
   const auto serve = [&](Worker& worker) {
     for (std::size_t item = next++; item < count; item = next++) {
@@ -36,8 +29,6 @@ template <typename Worker, typename Work>
       const std::scoped_lock lock(mutex);
       if (!status && !error) error = status.error();
       if (error) return;
-      ++done;
-      if (progress) progress(done);
     }
   };
   {

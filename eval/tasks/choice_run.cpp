@@ -1,45 +1,14 @@
 #include "eval/tasks/choice_run.h"
 
 #include <algorithm>
-#include <mutex>
 #include <optional>
 #include <utility>
-
-#include "eval/parallel/for_each_item.h"
 
 namespace bitmar {
 namespace {
 
 // Consecutive items that one thread takes: they tend to share their preamble.
 constexpr std::size_t kItemsTogether = 16;
-
-// Collects the scores of groups of items as they come, and passes them on in order.
-class Collector {
- public:
-  Collector(std::size_t items, const ScoresSink& sink) : scores_(items), ready_(items), sink_(sink) {}
-
-  // The sink's error, from then on.
-  Result<void> add(std::size_t first, std::vector<ItemScores> scores) {
-    const std::scoped_lock lock(mutex_);
-    for (std::size_t i = 0; i < scores.size(); ++i) {
-      scores_[first + i] = std::move(scores[i]);
-      ready_[first + i] = true;
-    }
-    const std::size_t begin = passed_;
-    while (passed_ < ready_.size() && ready_[passed_]) ++passed_;
-    if (status_ && passed_ > begin && sink_) status_ = sink_(std::span(scores_).subspan(begin, passed_ - begin));
-    return status_;
-  }
-  std::vector<ItemScores> take() { return std::move(scores_); }
-
- private:
-  std::mutex mutex_;
-  std::vector<ItemScores> scores_;
-  std::vector<bool> ready_;
-  std::size_t passed_ = 0;
-  const ScoresSink& sink_;
-  Result<void> status_;
-};
 
 // One thread's: a session, and where items have images, what reads them.
 class ItemScorer {
@@ -101,7 +70,7 @@ class ItemScorer {
 
 Result<std::vector<ItemScores>> score_items(const std::shared_ptr<const Engine>& engine,
                                             std::span<const ChoiceItem> items, const ChoiceRun& run,
-                                            const ScoresSink& sink) {
+                                            const ValueSink<ItemScores>& sink) {
   const std::size_t groups = (items.size() + kItemsTogether - 1) / kItemsTogether;
   const std::size_t threads = std::clamp<std::size_t>(run.threads, 1, std::max<std::size_t>(groups, 1));
   std::vector<ItemScorer> scorers;
@@ -109,14 +78,10 @@ Result<std::vector<ItemScores>> score_items(const std::shared_ptr<const Engine>&
     BITMAR_TRY(ItemScorer scorer, ItemScorer::open(engine, run));
     scorers.push_back(std::move(scorer));
   }
-  Collector collector(items.size(), sink);
-  const auto work = [&](ItemScorer& scorer, std::size_t group) -> Result<void> {
-    const std::size_t first = group * kItemsTogether;
-    BITMAR_TRY(auto scores, scorer.score(items.subspan(first, std::min(kItemsTogether, items.size() - first))));
-    return collector.add(first, std::move(scores));
+  const auto work = [&](ItemScorer& scorer, std::size_t first, std::size_t count) {
+    return scorer.score(items.subspan(first, count));
   };
-  BITMAR_TRY_VOID(for_each_item(std::span(scorers), groups, work, {}));
-  return collector.take();
+  return measure_in_order<ItemScores>(std::span(scorers), items.size(), kItemsTogether, work, sink);
 }
 
 }  // namespace bitmar

@@ -2,13 +2,13 @@
 // neither on their number nor on the order in which items are taken.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "base/result.h"
 #include "eval/images/image_source.h"
+#include "eval/parallel/measure_in_order.h"
 #include "eval/scoring/continuation_scorer.h"
 #include "eval/tasks/choice_set.h"
 #include "runtime/engine.h"
@@ -24,12 +24,9 @@ struct ChoiceRun {
 
 using ItemScores = std::vector<ContinuationScore>;  // one a choice
 
-// Called with the scores of the next items, in the items' order, one call at a time; an error ends the run.
-using ScoresSink = std::function<Result<void>(std::span<const ItemScores>)>;
-
 // One entry an item. An error names the item.
 [[nodiscard]] Result<std::vector<ItemScores>> score_items(const std::shared_ptr<const Engine>& engine,
                                                           std::span<const ChoiceItem> items, const ChoiceRun& run,
-                                                          const ScoresSink& sink);
+                                                          const ValueSink<ItemScores>& sink);
 
 }  // namespace bitmar

@@ -81,7 +81,8 @@ class ChoiceRuns {
     std::string name(task_.name);
     if (use == ImageUse::kNone) name += "-no-image";
     if (use == ImageUse::kShuffled) name += "-shuffled-images";
-    BITMAR_TRY(PredictionBinding binding, bind_predictions(context_, name, set_.files));
+    BITMAR_TRY(std::string files, hash_files(set_.files));
+    PredictionBinding binding = bind_predictions(context_, name, std::move(files));
     binding.start = start_;
     binding.images = name_of(use);
     if (reads_images(use)) {

@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <utility>
 
-#include "eval/tasks/task_files.h"
 #include "io/atomic_file.h"
 #include "io/content_hash.h"
 #include "io/lines.h"
@@ -42,12 +42,11 @@ std::string path_of(const std::string& folder, const PredictionBinding& binding)
 
 }  // namespace
 
-Result<PredictionBinding> bind_predictions(const TaskContext& context, std::string_view task,
-                                           std::span<const std::string> files) {
+PredictionBinding bind_predictions(const TaskContext& context, std::string_view task, std::string files) {
   PredictionBinding binding;
   binding.task = task;
   binding.model = context.engine->content_hash();
-  BITMAR_TRY(binding.files, hash_files(files));
+  binding.files = std::move(files);
   binding.memory = context.memory;
   binding.limit = context.limit;
   return binding;

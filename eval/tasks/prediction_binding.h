@@ -1,7 +1,8 @@
 // What the predictions that a run leaves depend on, <folder>/<task>.run.json beside them: a later run takes them over
 // only where all of it is the same.
 //
-//   BITMAR_TRY(PredictionBinding binding, bind_predictions(context, "vqa", files));
+//   BITMAR_TRY(std::string files, hash_files(paths));
+//   PredictionBinding binding = bind_predictions(context, "vqa", std::move(files));
 //   BITMAR_TRY_VOID(bind_images(binding, context, images, names));
 #pragma once
 
@@ -20,7 +21,7 @@ namespace bitmar {
 struct PredictionBinding {
   std::string task;
   std::string model;  // its file's SHA-256
-  std::string files;  // hash_files()
+  std::string files;  // hash_files(), or another SHA-256 of what is measured
   bool memory = true;
   std::uint64_t limit = 0;
   StartToken start = StartToken::kEmptyContext;
@@ -30,9 +31,8 @@ struct PredictionBinding {
   std::string tower = {};  // SHA-256 of a tower file (--tower) that reads the images; empty: the model's own, or none
 };
 
-// Of a task on text whose items come from these files.
-[[nodiscard]] Result<PredictionBinding> bind_predictions(const TaskContext& context, std::string_view task,
-                                                         std::span<const std::string> files);
+// Of a task on text. files: PredictionBinding's.
+[[nodiscard]] PredictionBinding bind_predictions(const TaskContext& context, std::string_view task, std::string files);
 // Adds the images that are read, and what reads them.
 [[nodiscard]] Result<void> bind_images(PredictionBinding& binding, const TaskContext& context,
                                        const ImageSource& images, std::span<const std::string> names);

@@ -1,21 +1,21 @@
-// The predictions of a task, <folder>/<task>.jsonl: one line an item, in the items' order. While a run is going on they
-// stand in <task>.jsonl.partial, line by line, and a run that was interrupted goes on there; the finished file appears
-// under its name at once. <task>.run.json beside it says which model, files and options they belong to.
+// The predictions of a task, <folder>/<task>.jsonl: one JSON object an item, in the items' order. While a run is going
+// on they stand in <task>.jsonl.partial, line by line, and a run that was interrupted goes on there; the finished file
+// appears under its name at once. <task>.run.json beside it says which model, files and options they belong to.
+// eval/tasks/kept_items.h is how tasks use it.
 //
-//   BITMAR_TRY(PredictionFile file, PredictionFile::open(folder, binding, items));
-//   for (i = file.finished().size(); …) BITMAR_TRY_VOID(file.append(i, scores));
+//   BITMAR_TRY(PredictionFile file, PredictionFile::open(folder, binding, items, take_over));
+//   for (i = file.finished(); …) BITMAR_TRY_VOID(file.append(line));
 //   BITMAR_TRY_VOID(file.finish());
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <functional>
+#include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "base/result.h"
-#include "eval/scoring/continuation_scorer.h"
-#include "eval/tasks/choice_set.h"
 #include "eval/tasks/prediction_binding.h"
 #include "io/file_descriptor.h"
 #include "io/file_lock.h"
@@ -24,31 +24,32 @@ namespace bitmar {
 
 class PredictionFile {
  public:
-  // Creates the folder where it is missing. kInvalidArgument: predictions of another model, other files or options are
-  // there; the message says what differs. The items outlive this.
-  static Result<PredictionFile> open(const std::string& folder, const PredictionBinding& binding,
-                                     std::span<const ChoiceItem> items);
+  // Takes over what an item's line says. False: the line is not this item's, and the file ends before it.
+  using TakeOver = std::function<bool(std::size_t item, const nlohmann::ordered_json& line)>;
 
-  // The scores of the first items, which an earlier run has left.
-  [[nodiscard]] const std::vector<std::vector<ContinuationScore>>& finished() const { return finished_; }
-  // Adds the lines of the items from finished().size() + those appended so far.
-  Result<void> append(std::span<const std::vector<ContinuationScore>> scores);
+  // Creates the folder where it is missing, and takes over the lines that an earlier run has left. kInvalidArgument:
+  // predictions of another model, other files or options are there; the message says what differs. kInvalidFile: a
+  // finished file whose lines are not those of the `items` items.
+  static Result<PredictionFile> open(const std::string& folder, const PredictionBinding& binding, std::size_t items,
+                                     const TakeOver& take_over);
+
+  // The number of lines that were taken over.
+  [[nodiscard]] std::size_t finished() const { return finished_; }
+  // Adds lines, each with its line feed, of the items that follow.
+  Result<void> append(std::string_view lines);
   // All items are there: the file gets its name.
   Result<void> finish();
 
  private:
-  PredictionFile(std::string path, std::span<const ChoiceItem> items, FileLock lock)
-      : path_(std::move(path)), items_(items), lock_(std::move(lock)) {}
-  Result<void> resume(const std::string& path);
+  PredictionFile(std::string path, FileLock lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  Result<void> resume(const std::string& path, std::size_t items, const TakeOver& take_over);
 
   std::string path_;
-  std::span<const ChoiceItem> items_;
   FileLock lock_;
   FileDescriptor file_;  // of the partial file
   std::uint64_t size_ = 0;
-  std::size_t appended_ = 0;
+  std::size_t finished_ = 0;
   bool complete_ = false;
-  std::vector<std::vector<ContinuationScore>> finished_;
 };
 
 }  // namespace bitmar

@@ -14,8 +14,7 @@
 
 namespace bitmar {
 
-// score_items(), but for the items whose scores TaskContext::predictions has. binding: nullopt where that is empty.
-// advance: called with the number of items that came to be done, those of the earlier run first; one call at a time.
+// score_items(), but for the items whose scores TaskContext::predictions has; binding and advance as in measure_kept().
 [[nodiscard]] Result<std::vector<ItemScores>> score_resumed(const TaskContext& context,
                                                             std::span<const ChoiceItem> items, const ChoiceRun& run,
                                                             const std::optional<PredictionBinding>& binding,

@@ -2,11 +2,11 @@
 
 #include <chrono>
 #include <filesystem>
-#include <system_error>
+#include <optional>
 
 #include "eval/metrics/caption_metrics.h"
 #include "eval/statistics/bootstrap.h"
-#include "eval/tasks/prediction_binding.h"
+#include "eval/tasks/kept_items.h"
 #include "eval/tasks/task_files.h"
 #include "eval/vision/flickr.h"
 #include "runtime/caption.h"
@@ -19,37 +19,33 @@ std::string describe(const CaptionOptions& options) {
                      options.beam.length_exponent, options.image_weight, options.beam.maximum_tokens);
 }
 
-// The captions of an earlier run where it left them, else new ones.
+// Each with the caption that was found.
+KeptFormat<std::string> caption_lines(std::span<const ReferencedPhoto> photos) {
+  using Json = nlohmann::ordered_json;
+  return {.id = [photos](std::size_t i) { return photos[i].name; },
+          .write = [](std::size_t, const std::string& caption, Json& line) { line["caption"] = caption; },
+          .read = [](std::size_t, const Json& line) -> std::optional<std::string> {
+            const auto caption = line.find("caption");
+            if (caption == line.end() || !caption->is_string()) return std::nullopt;
+            return caption->get<std::string>();
+          }};
+}
+
 Result<std::vector<std::string>> make_captions(const TaskContext& context, const FlickrSplit& split) {
   BITMAR_TRY(const ImageSource images, find_images(split.folder, *context.engine));
-  const auto caption = [&]() -> Result<std::vector<std::string>> {
-    CaptionRun run;
-    run.images = images;
-    run.memory = context.memory;
-    run.threads = context.threads;
-    const auto progress = [&](std::uint64_t done) {
-      if (context.progress) context.progress(done, split.photos.size());
-    };
-    return caption_photos(context.engine, split.photos, run, progress);
+  BITMAR_TRY(std::optional<PredictionBinding> binding, bind_split(context, "captions", split, images));
+  const CaptionRun run{.images = images, .caption = {}, .memory = context.memory, .threads = context.threads};
+  if (binding) binding->search = describe(run.caption);
+  const auto caption = [&](std::size_t first, const ValueSink<std::string>& sink) {
+    return caption_photos(context.engine, std::span(split.photos).subspan(first), run, sink);
   };
-  if (context.predictions.empty()) return caption();
-  BITMAR_TRY(PredictionBinding binding, bind_predictions(context, "captions", split.files));
-  std::vector<std::string> names;
-  for (const ReferencedPhoto& photo : split.photos) names.push_back(photo.name);
-  BITMAR_TRY_VOID(bind_images(binding, context, images, names));
-  binding.search = describe(CaptionOptions());
-  binding.images = "own";
-  std::error_code status;
-  std::filesystem::create_directories(context.predictions, status);
-  if (status) return fail(ErrorCode::kIo, "{}: cannot create it: {}", context.predictions, status.message());
-  const std::string path = (std::filesystem::path(context.predictions) / "captions.json").string();
-  if (std::filesystem::exists(path, status)) {
-    BITMAR_TRY_VOID(check_binding(context.predictions, binding));
-    return read_predictions(path, split.photos);
+  const std::size_t photos = split.photos.size();
+  BITMAR_TRY(auto captions, measure_kept<std::string>(context, binding, photos, caption_lines(split.photos), caption,
+                                                      counter(context, photos)));
+  if (binding) {
+    const std::string path = (std::filesystem::path(context.predictions) / "captions.json").string();
+    BITMAR_TRY_VOID(write_predictions(path, split.photos, captions));
   }
-  BITMAR_TRY_VOID(write_binding(context.predictions, binding));
-  BITMAR_TRY(std::vector<std::string> captions, caption());
-  BITMAR_TRY_VOID(write_predictions(path, split.photos, captions));
   return captions;
 }
 

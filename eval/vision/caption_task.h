@@ -14,8 +14,8 @@ namespace bitmar {
 // Beside them images/ or features.npy.
 inline constexpr std::string_view kCaptionFiles = "flickr8k/dev.txt+captions.tsv";
 
-// TaskContext::predictions gets captions.json, in COCO's results form; captions that an earlier run left there are
-// scored again instead of made.
+// TaskContext::predictions gets captions.jsonl, a line a photo, and all captions again in captions.json, in COCO's
+// results form.
 [[nodiscard]] Result<TaskResult> run_captions(const TaskContext& context);
 
 }  // namespace bitmar

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "eval/tasks/task_files.h"
 #include "io/caption_readers.h"
 
 namespace bitmar {
@@ -20,6 +21,18 @@ Result<FlickrSplit> read_flickr_split(const std::string& list, std::uint64_t lim
   if (!photos) return fail(photos.error().code, "{}: {}", captions, photos.error().message);
   split.photos = *std::move(photos);
   return split;
+}
+
+Result<std::optional<PredictionBinding>> bind_split(const TaskContext& context, std::string_view task,
+                                                    const FlickrSplit& split, const ImageSource& images) {
+  if (context.predictions.empty()) return std::nullopt;
+  BITMAR_TRY(std::string files, hash_files(split.files));
+  PredictionBinding binding = bind_predictions(context, task, std::move(files));
+  std::vector<std::string> names;
+  for (const ReferencedPhoto& photo : split.photos) names.push_back(photo.name);
+  BITMAR_TRY_VOID(bind_images(binding, context, images, names));
+  binding.images = "own";
+  return binding;
 }
 
 }  // namespace bitmar

@@ -4,10 +4,13 @@
 #include <array>
 #include <chrono>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
 
 #include "eval/images/image_source.h"
-#include "eval/parallel/for_each_item.h"
 #include "eval/statistics/bootstrap.h"
+#include "eval/tasks/kept_items.h"
 #include "eval/tasks/task_files.h"
 #include "eval/vision/flickr.h"
 #include "eval/vision/retrieval_metrics.h"
@@ -19,7 +22,15 @@ namespace {
 
 constexpr std::array<std::size_t, 3> kCutoffs = {1, 5, 10};
 
-// Embeddings of photos and captions, unit vectors [n, d]; caption_of[c] is the photo of caption c.
+using Json = nlohmann::ordered_json;
+
+// A photo and its captions, unit vectors [d].
+struct PhotoEmbeddings {
+  std::vector<float> image;
+  std::vector<std::vector<float>> captions;
+};
+
+// Those of all photos, [n, d]; photo_of[c] is the photo of caption c.
 struct Embeddings {
   std::size_t width = 0;
   std::vector<float> photos;
@@ -34,6 +45,45 @@ struct Embeddings {
   }
 };
 
+// Nine digits tell every FP32 value from its neighbours, also by way of FP64.
+Json to_json(std::span<const float> vector) {
+  Json json = Json::array();
+  for (const float value : vector) json.push_back(std::stod(fmt::format("{:.9g}", value)));
+  return json;
+}
+
+std::optional<std::vector<float>> vector_in(const Json& json, std::size_t width) {
+  if (!json.is_array() || json.size() != width) return std::nullopt;
+  std::vector<float> vector;
+  for (const Json& value : json) {
+    if (!value.is_number()) return std::nullopt;
+    vector.push_back(static_cast<float>(value.get<double>()));
+  }
+  return vector;
+}
+
+KeptFormat<PhotoEmbeddings> embedding_lines(std::span<const ReferencedPhoto> photos, std::size_t width) {
+  return {.id = [photos](std::size_t i) { return photos[i].name; },
+          .write =
+              [](std::size_t, const PhotoEmbeddings& photo, Json& line) {
+                line["image"] = to_json(photo.image);
+                line["captions"] = Json::array();
+                for (const auto& caption : photo.captions) line["captions"].push_back(to_json(caption));
+              },
+          .read = [photos, width](std::size_t i, const Json& line) -> std::optional<PhotoEmbeddings> {
+            const auto captions = line.find("captions");
+            auto image = vector_in(line.value("image", Json()), width);
+            if (!image || captions == line.end() || captions->size() != photos[i].references.size()) return {};
+            PhotoEmbeddings photo{*std::move(image), {}};
+            for (const Json& json : *captions) {
+              auto caption = vector_in(json, width);
+              if (!caption) return {};
+              photo.captions.push_back(*std::move(caption));
+            }
+            return photo;
+          }};
+}
+
 // What embeds, one a thread.
 struct Embedder {
   ContrastiveEncoder encoder;
@@ -43,7 +93,7 @@ struct Embedder {
 Result<std::vector<Embedder>> open_embedders(const TaskContext& context, const ImageSource& images,
                                              std::size_t photos) {
   std::vector<Embedder> embedders;
-  while (embedders.size() < std::clamp<std::size_t>(context.threads, 1, photos)) {
+  while (embedders.size() < std::clamp<std::size_t>(context.threads, 1, std::max<std::size_t>(photos, 1))) {
     BITMAR_TRY(ContrastiveEncoder encoder, ContrastiveEncoder::open(context.engine));
     BITMAR_TRY(ImageReader reader, ImageReader::open(images, *context.engine));
     embedders.push_back({std::move(encoder), std::move(reader)});
@@ -51,35 +101,46 @@ Result<std::vector<Embedder>> open_embedders(const TaskContext& context, const I
   return embedders;
 }
 
-Result<Embeddings> embed(const TaskContext& context, const FlickrSplit& split) {
-  Embeddings embeddings;
-  embeddings.width = context.engine->config().width;
-  std::vector<std::size_t> first_caption;
-  for (std::size_t photo = 0; photo < split.photos.size(); ++photo) {
-    first_caption.push_back(embeddings.photo_of.size());
-    for (std::size_t i = 0; i < split.photos[photo].references.size(); ++i) embeddings.photo_of.push_back(photo);
-  }
-  embeddings.photos.resize(split.photos.size() * embeddings.width);
-  embeddings.captions.resize(embeddings.photo_of.size() * embeddings.width);
+Result<std::vector<PhotoEmbeddings>> embed(const TaskContext& context, const FlickrSplit& split) {
   BITMAR_TRY(const ImageSource images, find_images(split.folder, *context.engine));
-  BITMAR_TRY(std::vector<Embedder> embedders, open_embedders(context, images, split.photos.size()));
-  const auto width = static_cast<std::ptrdiff_t>(embeddings.width);
-  const auto work = [&](Embedder& embedder, std::size_t photo) -> Result<void> {
-    BITMAR_TRY(const ImageFeatures features, embedder.reader.read(split.photos[photo].name));
-    BITMAR_TRY(const std::vector<float> image, embedder.encoder.image(features.view()));
-    std::ranges::copy(image, embeddings.photos.begin() + static_cast<std::ptrdiff_t>(photo) * width);
-    for (std::size_t i = 0; i < split.photos[photo].references.size(); ++i) {
-      const std::string caption = normalise_caption(split.photos[photo].references[i], {});
-      BITMAR_TRY(const std::vector<float> text, embedder.encoder.text(context.engine->tokenizer().encode(caption)));
-      std::ranges::copy(text,
-                        embeddings.captions.begin() + static_cast<std::ptrdiff_t>(first_caption[photo] + i) * width);
+  BITMAR_TRY(const std::optional<PredictionBinding> binding, bind_split(context, "retrieval", split, images));
+  const auto embed_photo = [&](Embedder& embedder, const ReferencedPhoto& photo) -> Result<PhotoEmbeddings> {
+    PhotoEmbeddings embeddings;
+    BITMAR_TRY(const ImageFeatures features, embedder.reader.read(photo.name));
+    BITMAR_TRY(embeddings.image, embedder.encoder.image(features.view()));
+    for (const std::string& reference : photo.references) {
+      const std::vector<TokenId> tokens = context.engine->tokenizer().encode(normalise_caption(reference, {}));
+      BITMAR_TRY(embeddings.captions.emplace_back(), embedder.encoder.text(tokens));
     }
-    return {};
+    return embeddings;
   };
-  BITMAR_TRY_VOID(for_each_item(std::span(embedders), split.photos.size(), work, [&](std::uint64_t done) {
-    if (context.progress) context.progress(done, split.photos.size());
-  }));
-  return embeddings;
+  const auto run = [&](std::size_t first,
+                       const ValueSink<PhotoEmbeddings>& sink) -> Result<std::vector<PhotoEmbeddings>> {
+    const auto photos = std::span(split.photos).subspan(first);
+    BITMAR_TRY(std::vector<Embedder> embedders, open_embedders(context, images, photos.size()));
+    const auto work = [&](Embedder& embedder, std::size_t i, std::size_t) -> Result<std::vector<PhotoEmbeddings>> {
+      std::vector<PhotoEmbeddings> one;
+      BITMAR_TRY(one.emplace_back(), embed_photo(embedder, photos[i]));
+      return one;
+    };
+    return measure_in_order<PhotoEmbeddings>(std::span(embedders), photos.size(), 1, work, sink);
+  };
+  return measure_kept<PhotoEmbeddings>(context, binding, split.photos.size(),
+                                       embedding_lines(split.photos, context.engine->config().width), run,
+                                       counter(context, split.photos.size()));
+}
+
+Embeddings join(std::span<const PhotoEmbeddings> photos, std::size_t width) {
+  Embeddings all;
+  all.width = width;
+  for (std::size_t photo = 0; photo < photos.size(); ++photo) {
+    all.photos.insert(all.photos.end(), photos[photo].image.begin(), photos[photo].image.end());
+    for (const auto& caption : photos[photo].captions) {
+      all.captions.insert(all.captions.end(), caption.begin(), caption.end());
+      all.photo_of.push_back(photo);
+    }
+  }
+  return all;
 }
 
 // Recalls of each photo, by cutoff: whether its captions come first for it, and the share of its captions for which it
@@ -138,7 +199,8 @@ Result<TaskResult> run_retrieval(const TaskContext& context) {
   const auto begin = std::chrono::steady_clock::now();
   BITMAR_TRY(const std::string list, find_task_files(context.data, kRetrievalFiles));
   BITMAR_TRY(const FlickrSplit split, read_flickr_split(list, context.limit));
-  BITMAR_TRY(const Embeddings embeddings, embed(context, split));
+  BITMAR_TRY(const auto embedded, embed(context, split));
+  const Embeddings embeddings = join(embedded, context.engine->config().width);
   const std::size_t photos = split.photos.size();
   const std::size_t captions = embeddings.photo_of.size();
   const Recalls recalls = measure(embeddings, photos, 0);

@@ -4,12 +4,13 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "eval/images/image_source.h"
 #include "eval/language/text_loss.h"
-#include "eval/parallel/for_each_item.h"
 #include "eval/statistics/bootstrap.h"
+#include "eval/tasks/kept_items.h"
 #include "eval/tasks/task_files.h"
 #include "eval/vision/flickr.h"
 #include "runtime/memory.h"
@@ -19,13 +20,59 @@
 namespace bitmar {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 enum Written : std::size_t { kOwn, kAnother, kNothing, kOff, kWrittenCount };
+constexpr std::array<const char*, kWrittenCount> kWrittenNames = {"own", "another", "nothing", "memory_off"};
 
 // Of the captions after a photo's first: with the photo in sight, and without.
 struct Losses {
   std::array<TextLoss, kWrittenCount> seen;
   std::array<TextLoss, kWrittenCount> blind;
 };
+
+// The nats of each, by what was written.
+Json to_json(const std::array<TextLoss, kWrittenCount>& losses, bool with_memory) {
+  Json json;
+  for (std::size_t written = with_memory ? kOwn : kOff; written < kWrittenCount; ++written) {
+    json[kWrittenNames[written]] = losses[written].nats;
+  }
+  return json;
+}
+
+bool read_losses(const Json& line, const char* key, double tokens, bool with_memory,
+                 std::array<TextLoss, kWrittenCount>& losses) {
+  const Json json = line.value(key, Json::object());
+  for (std::size_t written = with_memory ? kOwn : kOff; written < kWrittenCount; ++written) {
+    const auto nats = number_in(json, kWrittenNames[written]);
+    if (!nats) return false;
+    losses[written] = {.nats = *nats, .tokens = tokens};
+  }
+  return true;
+}
+
+KeptFormat<Losses> loss_lines(std::span<const ReferencedPhoto> photos, bool with_memory) {
+  return {.id = [photos](std::size_t i) { return photos[i].name; },
+          .write =
+              [with_memory](std::size_t, const Losses& losses, Json& line) {
+                line["tokens"] = losses.seen[kOff].tokens;
+                line["nats"] = to_json(losses.seen, with_memory);
+                line["nats_no_image"] = to_json(losses.blind, with_memory);
+              },
+          .read = [with_memory](std::size_t, const Json& line) -> std::optional<Losses> {
+            const auto tokens = number_in(line, "tokens");
+            Losses losses;
+            if (!tokens || !read_losses(line, "nats", *tokens, with_memory, losses.seen) ||
+                !read_losses(line, "nats_no_image", *tokens, with_memory, losses.blind)) {
+              return std::nullopt;
+            }
+            return losses;
+          }};
+}
+
+bool has_memory(const TaskContext& context) {
+  return context.memory && context.engine->memory() != nullptr;
+}
 
 // What one thread works with. A model without memory has only the last.
 struct Worker {
@@ -38,11 +85,11 @@ using Captions = std::vector<std::vector<TokenId>>;  // of a photo, each after <
 
 Result<std::vector<Worker>> open_workers(const TaskContext& context, const ImageSource& images, std::size_t photos) {
   std::vector<Worker> workers;
-  while (workers.size() < std::clamp<std::size_t>(context.threads, 1, photos)) {
+  while (workers.size() < std::clamp<std::size_t>(context.threads, 1, std::max<std::size_t>(photos, 1))) {
     BITMAR_TRY(ImageReader reader, ImageReader::open(images, *context.engine));
     BITMAR_TRY(Session off, Session::open(context.engine, {.memory = MemoryMode::kOff}));
     std::optional<Session> session;
-    if (context.memory && context.engine->memory() != nullptr) {
+    if (has_memory(context)) {
       BITMAR_TRY(session, Session::open(context.engine, {.memory = MemoryMode::kReadWrite}));
     }
     workers.push_back({std::move(reader), std::move(session), std::move(off)});
@@ -94,26 +141,33 @@ Result<std::vector<Losses>> measure_all(const TaskContext& context, const Flickr
   }
   const std::size_t photos = captions.size();
   BITMAR_TRY(const ImageSource source, find_images(split.folder, *context.engine));
-  BITMAR_TRY(std::vector<Worker> workers, open_workers(context, source, photos));
-  std::vector<Losses> losses(photos);
-  const auto work = [&](Worker& worker, std::size_t photo) -> Result<void> {
+  BITMAR_TRY(const std::optional<PredictionBinding> binding, bind_split(context, "second_caption", split, source));
+  const auto measure_photo = [&](Worker& worker, std::size_t photo) -> Result<Losses> {
+    Losses losses;
     BITMAR_TRY(const ImageFeatures own, worker.images.read(split.photos[photo].name));
-    BITMAR_TRY_VOID(measure(worker.off, own.view(), captions[photo], kOff, losses[photo]));
-    if (!worker.session) return {};
+    BITMAR_TRY_VOID(measure(worker.off, own.view(), captions[photo], kOff, losses));
+    if (!worker.session) return losses;
     Session& session = *worker.session;
     BITMAR_TRY_VOID(session.set_memory(Memory(context.engine)));
-    BITMAR_TRY_VOID(measure(session, own.view(), captions[photo], kNothing, losses[photo]));
+    BITMAR_TRY_VOID(measure(session, own.view(), captions[photo], kNothing, losses));
     BITMAR_TRY_VOID(write(session, own.view(), captions[photo][0]));
-    BITMAR_TRY_VOID(measure(session, own.view(), captions[photo], kOwn, losses[photo]));
+    BITMAR_TRY_VOID(measure(session, own.view(), captions[photo], kOwn, losses));
     const std::size_t other = (photo + (photos + 1) / 2) % photos;
     BITMAR_TRY(const ImageFeatures others, worker.images.read(split.photos[other].name));
     BITMAR_TRY_VOID(write(session, others.view(), captions[other][0]));
-    return measure(session, own.view(), captions[photo], kAnother, losses[photo]);
+    BITMAR_TRY_VOID(measure(session, own.view(), captions[photo], kAnother, losses));
+    return losses;
   };
-  BITMAR_TRY_VOID(for_each_item(std::span(workers), photos, work, [&](std::uint64_t done) {
-    if (context.progress) context.progress(done, photos);
-  }));
-  return losses;
+  const auto run = [&](std::size_t first, const ValueSink<Losses>& sink) -> Result<std::vector<Losses>> {
+    BITMAR_TRY(std::vector<Worker> workers, open_workers(context, source, photos - first));
+    const auto work = [&](Worker& worker, std::size_t i, std::size_t) -> Result<std::vector<Losses>> {
+      BITMAR_TRY(const Losses losses, measure_photo(worker, first + i));
+      return std::vector{losses};
+    };
+    return measure_in_order<Losses>(std::span(workers), photos - first, 1, work, sink);
+  };
+  return measure_kept<Losses>(context, binding, photos, loss_lines(split.photos, has_memory(context)), run,
+                              counter(context, photos));
 }
 
 double perplexity_of(const TextLoss& loss) {
@@ -131,7 +185,7 @@ Result<TaskResult> run_second_caption(const TaskContext& context) {
     return fail(ErrorCode::kInvalidFile, "{}: none of the photos has a second caption", list);
   }
   BITMAR_TRY(const std::vector<Losses> losses, measure_all(context, split));
-  const bool with_memory = context.memory && context.engine->memory() != nullptr;
+  const bool with_memory = has_memory(context);
 
   // 1 - the quotient of two perplexities, or one perplexity, of the photos of these indices.
   const auto gain = [&](auto sight, Written written, std::optional<Written> than,
