@@ -16,10 +16,11 @@ namespace bitmar::avx2 {
 #include "kernels/avx2_lanes.h"
 #include "kernels/avx2_attention.h"
 #include "kernels/avx2_outputs.h"
-#include "kernels/avx2_products.h"
 #include "kernels/double_sums.h"
 #include "kernels/lane_kernels.h"
 #include "kernels/lane_products.h"
+#include "kernels/token_chunks.h"
+#include "kernels/avx2_products.h"
 // clang-format on
 }  // namespace bitmar::avx2
 

@@ -1,9 +1,11 @@
 // Integer products on AVX2, as text for avx2.cpp; the layouts are those of tile_packing.h with 8 lanes.
 //
 // Ternary: a product of unsigned codes and activations goes through `maddubs` (two products summed in 16 bits) into
-// 16-bit sums. These wrap, which does not matter: a sum starts at minus the block's activation sum (the "+ 1" of every
-// code), so the final value is sum(value * activation), and that fits. Bit pairs 1 and 3 stay in place, 4 times too
-// large; of 128 columns a 16-bit half sees 64, so the bound is 4 * 64 * 127 = 32512.
+// 16-bit sums. These wrap, which does not matter as long as the final value fits. For one token a sum starts at minus
+// the block's activation sum (the "+ 1" of every code), so that it ends at sum(value * activation); bit pairs 1 and 3
+// stay in place, 4 times too large; of 128 columns a 16-bit half sees 64, so the bound is 4 * 64 * 127 = 32512. For
+// several tokens the codes are shifted to the bottom of their bytes, which these share, and a sum starts at 0: of 256
+// columns a half sees 128, so the bound is 2 * 128 * 127, the same.
 //
 // Int8: `maddubs` saturates where two products exceed 16 bits, so the weights go in by magnitude and the activations
 // carry the sign: 2 * 127 * 127 = 32258 fits, and the sums are exact.
@@ -12,9 +14,8 @@ namespace {
 
 constexpr std::size_t kTileRows = 32;
 constexpr std::size_t kGroupBytes = 32;                // 32 rows of 4 columns
-constexpr std::size_t kBlockGroups = kSumColumns / 4;  // between two widenings, codes in place
-constexpr std::size_t kUnpackedGroups = 128;           // and with unpacked codes: 256 * 127 = 32512
-constexpr std::size_t kGemmTokens = 6;                 // 6 tokens by 16 rows fill 12 of 16 registers
+constexpr std::size_t kBlockGroups = kSumColumns / 4;  // between two widenings of one token's sums
+constexpr std::size_t kShiftedColumns = 256;           // between those of several tokens'
 
 // sum += codes * x: unsigned by signed bytes, pairs added in 16 bits. One piece of assembly, because compilers
 // otherwise compute many products ahead of their additions, run out of registers and keep the sums in memory (GCC 12:
@@ -83,141 +84,113 @@ BITMAR_TARGET void tile_times_token(const Output& out, const std::uint8_t* tile,
   store_rows(out, token, row + 24, total3);
 }
 
-// Codes of `groups` groups as whole bytes: [group, bit pair, 32].
-BITMAR_TARGET void unpack(const std::uint8_t* tile, std::size_t groups, std::uint8_t* unpacked) {
-  const __m256i mask = _mm256_set1_epi8(0x03);
-  auto* target = reinterpret_cast<__m256i*>(unpacked);
-  for (std::size_t group = 0; group < groups; ++group) {
-    const __m256i packed = _mm256_load_si256(reinterpret_cast<const __m256i*>(tile + group * kGroupBytes));
-    _mm256_store_si256(target++, _mm256_and_si256(packed, mask));
-    _mm256_store_si256(target++, _mm256_and_si256(_mm256_srli_epi16(packed, 2), mask));
-    _mm256_store_si256(target++, _mm256_and_si256(_mm256_srli_epi16(packed, 4), mask));
-    _mm256_store_si256(target++, _mm256_and_si256(_mm256_srli_epi16(packed, 6), mask));
-  }
-}
-
-// A run of unpacked groups of one tile. Unless it holds all columns, the int32 sums wait, bit for bit, in the output's
-// own memory.
-struct Block {
-  const std::uint8_t* codes;  // [groups, 4, 32]
-  std::size_t first_group;
-  std::size_t groups;
-  bool first;  // no sums wait yet
-  bool last;   // sums are complete afterwards
-};
-
-BITMAR_TARGET inline void finish_rows(const Output& out, const Block& block, std::size_t token, std::size_t row,
-                                      __m256i sums) {
-  if (row >= out.row_end) return;
-  float* waiting = out.values + token * out.weights->rows + row;
-  const std::size_t count = out.row_end - row;
-  if (!block.first) sums = _mm256_add_epi32(sums, _mm256_castps_si256(load_lanes(waiting, count)));
-  if (block.last) {
-    store_rows(out, token, row, sums);
-  } else {
-    store_lanes(waiting, count, _mm256_castsi256_ps(sums));
-  }
-}
-
-// The inner loop alone, so that its 12 sums stay in registers: 16 rows (two bit pairs) by kTokens tokens. `starts`
-// holds each token's four bytes to begin with, `results` takes the int32 sums, [token, 2, 8].
-template <std::size_t kTokens>
-BITMAR_TARGET __attribute__((noinline)) void multiply_block(const std::uint8_t* codes, std::size_t groups,
-                                                            const std::int8_t* x, std::size_t stride,
-                                                            const std::int32_t* starts, __m256i* results) {
-  __m256i sums[kTokens][2];
-#pragma GCC unroll 6
-  for (std::size_t t = 0; t < kTokens; ++t) sums[t][0] = sums[t][1] = _mm256_set1_epi32(starts[t]);
-  for (std::size_t group = 0; group < groups; ++group) {
-    const auto* pair = reinterpret_cast<const __m256i*>(codes + group * 4 * kGroupBytes);
-    const __m256i codes0 = _mm256_load_si256(pair);
-    const __m256i codes1 = _mm256_load_si256(pair + 1);
-#pragma GCC unroll 6
-    for (std::size_t t = 0; t < kTokens; ++t) {
-      const __m256i broadcast = broadcast4(x + t * stride + group * 4);
-      multiply_add(sums[t][0], codes0, broadcast);
-      multiply_add(sums[t][1], codes1, broadcast);
+// sums += 16 rows of a tile, bit pairs kFirst and kFirst + 1 of `columns` columns, times kCount tokens; codes are
+// shifted to the bottom of their bytes.
+template <std::size_t kFirst, std::size_t kCount>
+BITMAR_TARGET inline __attribute__((always_inline)) void multiply_pairs(__m256i (&sums)[kCount][2],
+                                                                        const std::uint8_t* tile, std::size_t columns,
+                                                                        const std::int8_t* codes, std::size_t stride) {
+  const __m256i pair = _mm256_set1_epi8(0x03);
+  for (std::size_t column = 0; column < columns; column += 4) {
+    const __m256i packed = _mm256_load_si256(reinterpret_cast<const __m256i*>(tile + column * (kGroupBytes / 4)));
+    const __m256i codes0 = _mm256_and_si256(kFirst == 0 ? packed : _mm256_srli_epi16(packed, 2 * kFirst), pair);
+    const __m256i codes1 = _mm256_and_si256(_mm256_srli_epi16(packed, 2 * kFirst + 2), pair);
+#pragma GCC unroll 8
+    for (std::size_t t = 0; t < kCount; ++t) {
+      const __m256i x = broadcast4(codes + t * stride + column);
+      multiply_add(sums[t][0], codes0, x);
+      multiply_add(sums[t][1], codes1, x);
     }
   }
-  const __m256i ones = _mm256_set1_epi16(1);
-#pragma GCC unroll 6
-  for (std::size_t t = 0; t < kTokens; ++t) {
-    results[2 * t] = _mm256_madd_epi16(sums[t][0], ones);
-    results[2 * t + 1] = _mm256_madd_epi16(sums[t][1], ones);
-  }
 }
 
-template <std::size_t kTokens>
-BITMAR_TARGET void block_times_tokens(const Output& out, const Block& block, std::size_t row, std::size_t token) {
+// Out of line, both, so that the sums stay in registers.
+template <std::size_t kFirst, std::size_t kCount>
+BITMAR_TARGET __attribute__((noinline)) void narrow_pairs(const Chunk& chunk, std::size_t row, std::size_t token) {
+  const Output& out = chunk.out;
   const std::size_t stride = out.x->stride;
-  const std::int8_t* x = out.x->codes + token * stride + block.first_group * 4;
-  std::int32_t starts[kTokens];
-  for (std::size_t t = 0; t < kTokens; ++t) {
-    const std::int16_t* column_sums = out.x->column_sums + (token + t) * 2 * sum_blocks(stride);
-    std::int16_t start[2] = {0, 0};
-    for (std::size_t group = 0; group < block.groups; group += kBlockGroups) {
-      const std::int16_t* sums = column_sums + (block.first_group + group) / kBlockGroups * 2;
-      start[0] = static_cast<std::int16_t>(start[0] - sums[0]);
-      start[1] = static_cast<std::int16_t>(start[1] - sums[1]);
-    }
-    std::memcpy(&starts[t], start, sizeof start);
-  }
-  for (std::size_t half = 0; half < 2 && row + half * 16 < out.row_end; ++half) {
-    __m256i results[2 * kTokens];
-    multiply_block<kTokens>(block.codes + half * 2 * kGroupBytes, block.groups, x, stride, starts, results);
-    for (std::size_t t = 0; t < kTokens; ++t) {
-      finish_rows(out, block, token + t, row + half * 16, results[2 * t]);
-      finish_rows(out, block, token + t, row + half * 16 + 8, results[2 * t + 1]);
-    }
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i sums[kCount][2];
+#pragma GCC unroll 8
+  for (std::size_t t = 0; t < kCount; ++t) sums[t][0] = sums[t][1] = _mm256_setzero_si256();
+  multiply_pairs<kFirst>(sums, out.weights->data + row / kTileRows * (stride / 4 * kGroupBytes), stride,
+                         out.x->codes + token * stride, stride);
+  float* target = out.values + token * out.weights->rows + row + kFirst * 8;
+#pragma GCC unroll 8
+  for (std::size_t t = 0; t < kCount; ++t) {
+    const __m256 scale = _mm256_set1_ps(chunk.scales[token + t]);
+    const __m256i offset = _mm256_set1_epi32(chunk.offsets[token + t]);
+    const __m256i sums0 = _mm256_sub_epi32(_mm256_madd_epi16(sums[t][0], ones), offset);
+    const __m256i sums1 = _mm256_sub_epi32(_mm256_madd_epi16(sums[t][1], ones), offset);
+    _mm256_storeu_ps(target, _mm256_mul_ps(_mm256_cvtepi32_ps(sums0), scale));
+    _mm256_storeu_ps(target + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(sums1), scale));
+    target += out.weights->rows;
   }
 }
 
-BITMAR_TARGET void tile_times_tokens(const Output& out, const std::uint8_t* tile, std::size_t row) {
-  alignas(64) std::uint8_t unpacked[kUnpackedGroups * 4 * kGroupBytes];
-  const std::size_t groups = out.x->stride / 4;
-  for (std::size_t first = 0; first < groups; first += kUnpackedGroups) {
-    const std::size_t count = groups - first < kUnpackedGroups ? groups - first : kUnpackedGroups;
-    unpack(tile + first * kGroupBytes, count, unpacked);
-    const Block block{unpacked, first, count, first == 0, first + count == groups};
-    std::size_t token = 0;
-    for (; token + kGemmTokens <= out.x->tokens; token += kGemmTokens) {
-      block_times_tokens<kGemmTokens>(out, block, row, token);
+template <std::size_t kFirst, std::size_t kCount>
+BITMAR_TARGET __attribute__((noinline)) void wide_pairs(const Chunk& chunk, std::size_t row, std::size_t token) {
+  const Output& out = chunk.out;
+  const std::size_t stride = out.x->stride;
+  const std::uint8_t* tile = out.weights->data + row / kTileRows * (stride / 4 * kGroupBytes);
+  const std::int8_t* codes = out.x->codes + token * stride;
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i totals[kCount][2];
+  for (std::size_t t = 0; t < kCount; ++t) {
+    totals[t][0] = totals[t][1] = _mm256_set1_epi32(-chunk.offsets[token + t]);
+  }
+  for (std::size_t block = 0; block < stride; block += kShiftedColumns) {
+    __m256i sums[kCount][2];
+#pragma GCC unroll 8
+    for (std::size_t t = 0; t < kCount; ++t) sums[t][0] = sums[t][1] = _mm256_setzero_si256();
+    multiply_pairs<kFirst>(sums, tile + block * (kGroupBytes / 4),
+                           block + kShiftedColumns < stride ? kShiftedColumns : stride - block, codes + block, stride);
+#pragma GCC unroll 8
+    for (std::size_t t = 0; t < kCount; ++t) {
+      totals[t][0] = _mm256_add_epi32(totals[t][0], _mm256_madd_epi16(sums[t][0], ones));
+      totals[t][1] = _mm256_add_epi32(totals[t][1], _mm256_madd_epi16(sums[t][1], ones));
     }
-    switch (out.x->tokens - token) {
-      case 5:
-        block_times_tokens<5>(out, block, row, token);
-        break;
-      case 4:
-        block_times_tokens<4>(out, block, row, token);
-        break;
-      case 3:
-        block_times_tokens<3>(out, block, row, token);
-        break;
-      case 2:
-        block_times_tokens<2>(out, block, row, token);
-        break;
-      case 1:
-        block_times_tokens<1>(out, block, row, token);
-        break;
-      default:
-        break;
-    }
+  }
+  const std::size_t first_row = row + kFirst * 8;
+  for (std::size_t t = 0; t < kCount; ++t) {
+    const __m256 scale = _mm256_set1_ps(chunk.scales[token + t]);
+    store_rows(out, token + t, first_row, totals[t][0], scale);
+    store_rows(out, token + t, first_row + 8, totals[t][1], scale);
+  }
+}
+
+template <std::size_t kFirst, std::size_t kCount>
+BITMAR_TARGET inline void pairs_times_tokens(const Chunk& chunk, std::size_t row, std::size_t token) {
+  const PackedMatrix& weights = *chunk.out.weights;
+  if (chunk.x.stride <= kShiftedColumns && row + kFirst * 8 + 16 <= chunk.out.row_end && weights.bias == nullptr) {
+    narrow_pairs<kFirst, kCount>(chunk, row, token);
+  } else {
+    wide_pairs<kFirst, kCount>(chunk, row, token);
+  }
+}
+
+template <std::size_t kCount>
+BITMAR_TARGET inline void tile_times_tokens(const Chunk& chunk, std::size_t row, std::size_t token, std::size_t count) {
+  if constexpr (kCount <= 2) {
+    const std::uint8_t* tile = chunk.out.weights->data + row / kTileRows * (chunk.x.stride / 4 * kGroupBytes);
+    for (std::size_t t = 0; t < count; ++t) tile_times_token(chunk.out, tile, row, token + t);
+  } else if (count == kCount) {
+    pairs_times_tokens<0, kCount>(chunk, row, token);
+    if (row + 16 < chunk.out.row_end) pairs_times_tokens<2, kCount>(chunk, row, token);
+  } else {
+    tile_times_tokens<kCount - 1>(chunk, row, token, count);
   }
 }
 
 BITMAR_TARGET void ternary_linear(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
-                                  std::size_t row_end, float* out) {
-  // From this many tokens on, unpacking once for all of them is cheaper.
-  constexpr std::size_t kUnpackTokens = 3;
-  const Output output{weights, x, row_end, out};
+                                  std::size_t row_end, float* values) {
+  if (x->tokens != 1) {
+    return for_all_tokens<kTileRows, tile_times_tokens<kTokens>>(weights, x, row_begin, row_end, values);
+  }
+  const Output out{weights, x, row_end, values};
   const std::size_t tile_bytes = x->stride / 4 * kGroupBytes;
   for (std::size_t row = row_begin; row < row_end; row += kTileRows) {
-    const std::uint8_t* tile = weights->data + row / kTileRows * tile_bytes;
-    if (x->tokens >= kUnpackTokens) {
-      tile_times_tokens(output, tile, row);
-    } else {
-      for (std::size_t t = 0; t < x->tokens; ++t) tile_times_token(output, tile, row, t);
-    }
+    tile_times_token(out, weights->data + row / kTileRows * tile_bytes, row, 0);
   }
 }
 

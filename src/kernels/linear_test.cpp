@@ -221,13 +221,15 @@ TEST_P(Linear, SumsAreExactInLargeBatchesWithoutBias) {
 }
 
 TEST_P(Linear, SumsAreExactAtTheExtremes) {
-  for (const std::size_t columns : {128u, 512u, 1024u, 3072u}) {
+  for (const std::size_t columns : {128u, 256u, 512u, 1024u, 3072u}) {
     for (const std::size_t tokens : {1u, 2u, 6u}) {
       for (const int ternary : {-1, 0, 1}) {
         for (const int x : {-127, 0, 127}) {
           const auto fill = [](std::size_t count, int code) { return Codes(count, static_cast<std::int8_t>(code)); };
           expect_exact(fill(33 * columns, ternary), fill(33 * columns, 127 * ternary), fill(tokens * columns, x), 33,
                        columns, tokens);
+          expect_exact(fill(33 * columns, ternary), fill(33 * columns, 127 * ternary), fill(tokens * columns, x), 33,
+                       columns, tokens, false);
         }
       }
     }

@@ -1,4 +1,4 @@
-// Products with many tokens on `vpdpbusd`, tile by tile and some tokens at a time. Text for the files of such kernels.
+// Products with many tokens, tile by tile and some tokens at a time. Text for the files of x86's kernels.
 
 namespace {
 
