@@ -43,65 +43,90 @@ BITMAR_TARGET inline void store_weights(std::uint8_t* block, Ints weights) {
   _mm256_storeu_si256(words + 1, narrow(low));
 }
 
-// Sums of products with one digit of the weights for 8 columns, two lanes a column: [4 columns, 2 lanes] twice.
+// Sums of products with the digits of the weights, high and low, for 16 columns: four columns a part, two lanes each.
 struct DigitSums {
-  __m256i parts[2];
+  __m256i parts[4][2];
 };
 
-BITMAR_TARGET inline void add_group(DigitSums& sums, const std::uint8_t* weights, const __m256i (&values)[2]) {
-  long long four;
-  std::memcpy(&four, weights, sizeof four);
-  const __m256i spread = _mm256_set1_epi64x(four);
-  sums.parts[0] = _mm256_add_epi32(sums.parts[0], _mm256_madd_epi16(values[0], spread));
-  sums.parts[1] = _mm256_add_epi32(sums.parts[1], _mm256_madd_epi16(values[1], spread));
+// sum += values * digits: pairs of 16 bits added in 32. One piece of assembly for the reason of avx2_products.h.
+BITMAR_TARGET inline void add_weighted(__m256i& sum, __m256i values, __m256i digits) {
+  __m256i product;
+  asm("vpmaddwd %[digits], %[values], %[product]\n\tvpaddd %[product], %[sum], %[sum]"
+      : [sum] "+x"(sum), [product] "=&x"(product)
+      : [values] "x"(values), [digits] "x"(digits));
 }
 
-// totals[8] += sums * factor, the two lanes of a column together; the sums become zero.
-BITMAR_TARGET inline void empty(DigitSums& sums, double factor, double* totals) {
-  for (std::size_t part = 0; part < 2; ++part) {
-    const __m256d first = _mm256_cvtepi32_pd(_mm256_castsi256_si128(sums.parts[part]));
-    const __m256d second = _mm256_cvtepi32_pd(_mm256_extracti128_si256(sums.parts[part], 1));
-    const __m256d columns = _mm256_permute4x64_pd(_mm256_hadd_pd(first, second), 0xD8);
-    const __m256d scaled = _mm256_mul_pd(columns, _mm256_set1_pd(factor));
-    _mm256_storeu_pd(totals + 4 * part, _mm256_add_pd(_mm256_loadu_pd(totals + 4 * part), scaled));
-    sums.parts[part] = _mm256_setzero_si256();
+// Adds 16 rows. Digits before kFirst are zero, and so are not multiplied.
+template <std::size_t kFirst>
+BITMAR_TARGET inline void add_rows_of(DigitSums& sums, const std::uint8_t* weights, const std::int8_t* values,
+                                      std::size_t group_bytes) {
+#pragma GCC unroll 4
+  for (std::size_t group = 0; group < 4; ++group) {
+    __m256i digits[2];
+#pragma GCC unroll 2
+    for (std::size_t d = kFirst; d < 2; ++d) {
+      long long four;
+      std::memcpy(&four, weights + d * 32 + group * 8, sizeof four);
+      digits[d] = _mm256_set1_epi64x(four);
+    }
+#pragma GCC unroll 4
+    for (std::size_t part = 0; part < 4; ++part) {
+      const auto* codes = reinterpret_cast<const __m128i*>(values + group * group_bytes) + part;
+      const __m256i wide = _mm256_cvtepi8_epi16(_mm_load_si128(codes));
+#pragma GCC unroll 2
+      for (std::size_t d = kFirst; d < 2; ++d) add_weighted(sums.parts[part][d], wide, digits[d]);
+    }
+  }
+}
+
+// totals[16] += the sums, the two lanes of a column together; the sums become zero.
+BITMAR_TARGET inline void empty(DigitSums& sums, double* totals) {
+#pragma GCC unroll 4
+  for (std::size_t part = 0; part < 4; ++part) {
+    __m256d total = _mm256_loadu_pd(totals + 4 * part);
+#pragma GCC unroll 2
+    for (std::size_t d = 0; d < 2; ++d) {
+      const __m256d first = _mm256_cvtepi32_pd(_mm256_castsi256_si128(sums.parts[part][d]));
+      const __m256d second = _mm256_cvtepi32_pd(_mm256_extracti128_si256(sums.parts[part][d], 1));
+      const __m256d columns = _mm256_permute4x64_pd(_mm256_hadd_pd(first, second), 0xD8);
+      total = _mm256_add_pd(total, _mm256_mul_pd(columns, _mm256_set1_pd(d == 0 ? 32768.0 : 1.0)));
+      sums.parts[part][d] = _mm256_setzero_si256();
+    }
+    _mm256_storeu_pd(totals + 4 * part, total);
   }
 }
 
 // A lane takes 2 products a group of 4 rows: 480 rows * 32767 * 127 / 2 is below 2^31.
 constexpr std::size_t kBlocksBeforeOverflow = 30;
 
+// Where one row has most of the weight, the high digits of most others are zero.
 BITMAR_TARGET void weighted_values(const AttentionRange* ranges, std::size_t range_count, const std::uint8_t* weights,
                                    std::size_t width, float scale, float* out) {
   const std::size_t group_bytes = round_up(width, 16) * 4;
-  for (std::size_t column = 0; column < width; column += 8) {
-    double totals[8] = {};
-    DigitSums high{};
-    DigitSums low{};
+  for (std::size_t column = 0; column < width; column += 16) {
+    double totals[16] = {};
+    DigitSums sums{};
     std::size_t waiting = 0;
     const std::uint8_t* block = weights;
     for (std::size_t r = 0; r < range_count; ++r) {
       const AttentionRange& range = ranges[r];
       for (std::size_t row = range.begin / 16 * 16; row < range.end; row += 16) {
         const std::int8_t* values = range.values + row / 4 * group_bytes + column * 4;
-        for (std::size_t group = 0; group < 4; ++group) {
-          const auto* codes = reinterpret_cast<const __m128i*>(values + group * group_bytes);
-          const __m256i wide[2] = {_mm256_cvtepi8_epi16(_mm_load_si128(codes)),
-                                   _mm256_cvtepi8_epi16(_mm_load_si128(codes + 1))};
-          add_group(high, block + group * 8, wide);
-          add_group(low, block + 32 + group * 8, wide);
+        const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block));
+        if (_mm256_testz_si256(high, high) == 0) {
+          add_rows_of<0>(sums, block, values, group_bytes);
+        } else {
+          add_rows_of<1>(sums, block, values, group_bytes);
         }
         block += 64;
         if (++waiting == kBlocksBeforeOverflow) {
-          empty(high, 32768.0, totals);
-          empty(low, 1.0, totals);
+          empty(sums, totals);
           waiting = 0;
         }
       }
     }
-    empty(high, 32768.0, totals);
-    empty(low, 1.0, totals);
-    for (std::size_t i = 0; i < 8 && column + i < width; ++i) out[column + i] = static_cast<float>(totals[i]) * scale;
+    empty(sums, totals);
+    for (std::size_t i = 0; i < 16 && column + i < width; ++i) out[column + i] = static_cast<float>(totals[i]) * scale;
   }
 }
 
