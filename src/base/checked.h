@@ -12,12 +12,6 @@
 namespace bitmar {
 
 template <std::unsigned_integral T>
-[[nodiscard]] constexpr std::optional<T> checked_add(T a, T b) {
-  if (a > std::numeric_limits<T>::max() - b) return std::nullopt;
-  return static_cast<T>(a + b);
-}
-
-template <std::unsigned_integral T>
 [[nodiscard]] constexpr std::optional<T> checked_multiply(T a, T b) {
   if (b != 0 && a > std::numeric_limits<T>::max() / b) return std::nullopt;
   return static_cast<T>(a * b);

@@ -233,12 +233,6 @@ Result<void> Memory::edit(std::uint64_t id, std::span<const float> query, Proven
   return {};
 }
 
-Result<void> Memory::annotate(std::uint64_t id, Provenance provenance) {
-  BITMAR_TRY(const std::size_t index, index_of(id));
-  journal_[index].episode->provenance = std::move(provenance);
-  return {};
-}
-
 void Memory::forget_all() {
   journal_.clear();
   refresh();

@@ -95,8 +95,6 @@ class Memory {
   Result<void> forget(std::uint64_t id);
   // Replaces what an episode wrote, at its place in the order, and where it came from.
   Result<void> edit(std::uint64_t id, std::span<const float> query, Provenance provenance);
-  // Replaces only where it came from.
-  Result<void> annotate(std::uint64_t id, Provenance provenance);
   // Forgets all episodes of the journal and all movements of the usage since the base.
   void forget_all();
 

@@ -39,7 +39,7 @@ std::vector<float> random_attention(const Engine& engine, Random& random) {
   return attention;
 }
 
-// Entries of every kind: writes with and without reads, merged reads, a gap in the ids, edited and annotated episodes,
+// Entries of every kind: writes with and without reads, merged reads, a gap in the ids, an edited episode,
 // provenance of any bytes.
 Memory eventful_memory(const std::shared_ptr<const Engine>& engine) {
   Random random(17);
@@ -54,7 +54,6 @@ Memory eventful_memory(const std::shared_ptr<const Engine>& engine) {
   memory.write(random_query(*engine, random), random_attention(*engine, random), {"edited later", "x", "y"});
   EXPECT_TRUE(memory.forget(4));
   EXPECT_TRUE(memory.edit(5, random_query(*engine, random), {"edited", "z.webp", "now"}));
-  EXPECT_TRUE(memory.annotate(1, {"our dog", "dog.jpg", "2026-02-01"}));
   return memory;
 }
 

@@ -103,7 +103,7 @@ class Session {
 
   // The memory and its journal. kUnsupported: the model has none, or it is off.
   [[nodiscard]] Result<const Memory*> memory();
-  // To forget, edit or annotate. kInvalidArgument: the session may not write.
+  // To forget or edit. kInvalidArgument: the session may not write.
   [[nodiscard]] Result<Memory*> writable_memory();
   // Takes over a memory (a restored snapshot's) that was made for this engine.
   Result<void> set_memory(Memory memory);

@@ -242,10 +242,6 @@ std::vector<std::span<const std::uint16_t>> BatchLoader::captions(std::uint32_t 
   return state_->streams[stream].captions(image);
 }
 
-std::uint64_t BatchLoader::epoch_tokens(std::uint32_t stream) const {
-  return state_->streams[stream].plan(state_->settings.seed, 0, true).target_tokens();
-}
-
 std::string BatchLoader::position() const {
   json root = {{"version", kPositionVersion}, {"seed", state_->settings.seed}, {"streams", json::array()}};
   for (std::size_t i = 0; i < state_->streams.size(); ++i) {

@@ -72,9 +72,6 @@ class BatchLoader {
   // Continues from a position; kInvalidFile where it is not one of these streams.
   [[nodiscard]] Result<void> seek(const std::string& position);
 
-  // Target tokens of one epoch of a stream; its share for "at most N epochs".
-  [[nodiscard]] std::uint64_t epoch_tokens(std::uint32_t stream) const;
-
  private:
   struct State;
   explicit BatchLoader(std::unique_ptr<State> state);

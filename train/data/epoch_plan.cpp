@@ -50,12 +50,6 @@ void shuffle_rows(EpochPlan& plan, std::uint64_t pool, Random& random) {
 
 }  // namespace
 
-std::uint64_t EpochPlan::target_tokens() const {
-  return std::accumulate(segments.begin(), segments.end(), std::uint64_t{0}, [](std::uint64_t sum, const Segment& s) {
-    return sum + (s.length() > 0 ? s.length() - 1 : 0);
-  });
-}
-
 Result<Stream> Stream::open(const DataSettings& data, const StreamSettings& settings, bool held_out) {
   Stream stream;
   stream.settings_ = settings;

@@ -41,7 +41,6 @@ struct EpochPlan {
   std::vector<Segment> segments;     // [rows, G]
   std::vector<std::uint64_t> order;  // of the rows
   std::vector<BatchRange> batches;
-  [[nodiscard]] std::uint64_t target_tokens() const;
 };
 
 // The rows of a stream. Images are numbered through all of its caption shards, one after the other.

@@ -130,10 +130,4 @@ void AdamW::load_state(const NamedTensors& state) {
   for (const auto& [name, tensor] : own) torch::Tensor(tensor).copy_(given.at(name));
 }
 
-std::uint64_t AdamW::state_bytes() const {
-  std::uint64_t bytes = 0;
-  for (const auto& [name, tensor] : state()) bytes += static_cast<std::uint64_t>(tensor.nbytes());
-  return bytes;
-}
-
 }  // namespace bitmar

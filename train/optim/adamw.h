@@ -106,7 +106,6 @@ class AdamW {
   [[nodiscard]] NamedTensors state() const;
   // Throws where a tensor is missing or of another shape or type.
   void load_state(const NamedTensors& state);
-  [[nodiscard]] std::uint64_t state_bytes() const;
 
  private:
   struct Slot;

@@ -24,6 +24,12 @@ ParameterGroup sparse(const torch::Tensor& parameter, bool decay = true) {
           .row_sparse = true};
 }
 
+std::uint64_t state_bytes(const AdamW& optimizer) {
+  std::uint64_t bytes = 0;
+  for (const auto& [name, tensor] : optimizer.state()) bytes += static_cast<std::uint64_t>(tensor.nbytes());
+  return bytes;
+}
+
 class AdamWTest : public ::testing::Test {
  protected:
   void SetUp() override { torch::manual_seed(3); }
@@ -87,7 +93,7 @@ TEST_F(AdamWTest, EightBitStateTracksFullPrecisionOnARegression) {
   const auto fit = [&](StatePrecision precision) {
     torch::Tensor w = leaf(torch::zeros({64, 80}));
     AdamW optimizer({dense(w, precision)}, {});
-    EXPECT_EQ(optimizer.state_bytes() < 64u * 80 * 3, precision == StatePrecision::kBlockwise8);
+    EXPECT_EQ(state_bytes(optimizer) < 64u * 80 * 3, precision == StatePrecision::kBlockwise8);
     double loss = 0;
     for (int step = 0; step < 300; ++step) {
       const torch::Tensor error = (inputs.matmul(w) - targets).square().mean();
@@ -106,7 +112,7 @@ TEST_F(AdamWTest, EightBitStateTracksFullPrecisionOnARegression) {
 
 TEST_F(AdamWTest, SmallTensorsKeepFullPrecision) {
   torch::Tensor w = leaf(torch::zeros({4095}));
-  EXPECT_EQ(AdamW({dense(w, StatePrecision::kBlockwise8)}, {}).state_bytes(), 4095u * 8 + 8);
+  EXPECT_EQ(state_bytes(AdamW({dense(w, StatePrecision::kBlockwise8)}, {})), 4095u * 8 + 8);
 }
 
 TEST_F(AdamWTest, RowsTouchedInEveryStepFollowTheDenseUpdate) {
