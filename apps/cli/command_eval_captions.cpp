@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 
 #include "eval/captions/caption_evaluation.h"
 #include "eval/registry/registry.h"
@@ -163,7 +165,9 @@ void add_eval_captions_command(CLI::App& eval, const std::string& description, C
                    "of the hypotheses, take the one with the largest score + this * cosine(text, photo)")
       ->check(CLI::Range(0.0, 1000.0))
       ->capture_default_str();
-  captions->add_option("--predictions", options->predictions, "write the captions here, in COCO's results form");
+  captions->add_option(
+      "--predictions", options->predictions,
+      "write the captions here, in COCO's results form; with --data a folder, where an interrupted run goes on");
   captions->add_flag("--score-only", options->score_only, "score the captions of --predictions; needs no model");
   captions->add_flag("--json", options->json, "print the scores as JSON");
   for (const char* name : {"--references", "--format", "--images", "--features", "--list", "--beam",

@@ -156,13 +156,13 @@ KeptFormat<StreamLoss> stream_lines(const DomainBlocks& all) {
           .write =
               [](std::size_t, const StreamLoss& block, Json& line) {
                 write_loss(block.loss, line);
-                line["session_bytes"] = block.session_bytes;
+                line["session_growth"] = block.session_growth;
               },
           .read = [](std::size_t, const Json& line) -> std::optional<StreamLoss> {
             const auto loss = read_loss(line);
-            const auto bytes = line.find("session_bytes");
-            if (!loss || bytes == line.end() || !bytes->is_number_unsigned()) return std::nullopt;
-            return StreamLoss{*loss, bytes->get<std::uint64_t>()};
+            const auto growth = line.find("session_growth");
+            if (!loss || growth == line.end() || !growth->is_number_integer()) return std::nullopt;
+            return StreamLoss{*loss, growth->get<std::int64_t>()};
           }};
 }
 
@@ -281,8 +281,7 @@ Result<TaskResult> run_streaming_perplexity(const TaskContext& context) {
   add("perplexity_in_window", in_window);
   add("ratio_to_window", scores[1].value / in_window);
   add("stream_tokens", total(losses).tokens);
-  add("session_growth_bytes",
-      static_cast<double>(stream.back().session_bytes) - static_cast<double>(stream.front().session_bytes));
+  add("session_growth_bytes", static_cast<double>(stream.back().session_growth - stream.front().session_growth));
   if (writes) {
     BITMAR_TRY(const auto written,
                readings.as_stream("streaming_perplexity-writing-episodes", all, MemoryMode::kReadWrite));

@@ -19,11 +19,6 @@ TextLoss count_block(const Tokenizer& tokenizer, const TextBlock& block) {
   return count_text(tokenizer, block.text.subspan(block.begin, block.count), before);
 }
 
-Result<void> check_finite(const TextLoss& loss, const Engine& engine) {
-  if (std::isfinite(loss.nats)) return {};
-  return fail(ErrorCode::kUnsupported, "{}: its logits are not finite", engine.name());
-}
-
 Result<TextLoss> read_block(Session& session, const TextBlock& block, const TextWindow& window) {
   const Tokenizer& tokenizer = session.engine().tokenizer();
   const std::size_t context = std::min(block.begin, window.window - window.stride);
@@ -54,6 +49,11 @@ TextLoss total(std::span<const TextLoss> blocks) {
   TextLoss sum;
   for (const TextLoss& block : blocks) sum += block;
   return sum;
+}
+
+Result<void> check_finite(const TextLoss& loss, const Engine& engine) {
+  if (std::isfinite(loss.nats)) return {};
+  return fail(ErrorCode::kUnsupported, "{}: its logits are not finite", engine.name());
 }
 
 TextLoss count_text(const Tokenizer& tokenizer, std::span<const TokenId> tokens, std::string_view before) {
@@ -104,7 +104,10 @@ Result<std::vector<StreamLoss>> stream_losses(Session& session, std::span<const 
   const bool writes = session.options().memory == MemoryMode::kReadWrite && session.engine().memory() != nullptr;
   const TokenId start = tokenizer.end_of_text();
   session.reset();
-  BITMAR_TRY_VOID(session.read({&start, 1}));
+  // What scoring allocates is there when the stream starts.
+  BITMAR_TRY_VOID(session.score({&start, 1}, [](std::size_t, std::span<const float>) {}));
+  static_cast<void>(session.logits());
+  const std::size_t bytes_at_start = session.memory_bytes();
   std::size_t of_episode = 0;
   // Passes the block to read(tokens) -> Result<void> in pieces, none of which goes beyond an episode's end.
   const auto read_pieces = [&](const TextBlock& block, const auto& read) -> Result<void> {
@@ -139,7 +142,7 @@ Result<std::vector<StreamLoss>> stream_losses(Session& session, std::span<const 
       return {};
     }));
     BITMAR_TRY_VOID(check_finite(next.loss, session.engine()));
-    next.session_bytes = session.memory_bytes();
+    next.session_growth = static_cast<std::int64_t>(session.memory_bytes()) - static_cast<std::int64_t>(bytes_at_start);
     if (sink) BITMAR_TRY_VOID(sink({&next, 1}));
   }
   return losses;

@@ -28,6 +28,8 @@ struct TextLoss {
   TextLoss& operator+=(const TextLoss& other);
 };
 [[nodiscard]] TextLoss total(std::span<const TextLoss> blocks);
+// kUnsupported: the engine's logits are not finite.
+[[nodiscard]] Result<void> check_finite(const TextLoss& loss, const Engine& engine);
 
 // `count` tokens of a text from `begin` on.
 struct TextBlock {
@@ -50,10 +52,10 @@ struct TextWindow {
 [[nodiscard]] Result<std::vector<TextLoss>> window_losses(const TaskContext& context, std::span<const TextBlock> blocks,
                                                           const TextWindow& window, const ValueSink<TextLoss>& sink);
 
-// A block of a stream, and what the session held after it.
+// A block of a stream, and how much more memory the session held after it than at the stream's start.
 struct StreamLoss {
   TextLoss loss;
-  std::uint64_t session_bytes = 0;
+  std::int64_t session_growth = 0;  // bytes; whatever the number of threads
 };
 
 // How a stream is read: an episode ends after every `episode` tokens.

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 #include <functional>
 #include <iterator>
@@ -39,6 +40,7 @@ template <typename Value, typename Worker, typename Work>
   const auto measure = [&](Worker& worker, std::size_t group) -> Result<void> {
     const std::size_t first = first_of(group);
     BITMAR_TRY(std::vector<Value> measured, work(worker, first, first_of(group + 1) - first));
+    assert(measured.size() == first_of(group + 1) - first);
     const std::scoped_lock lock(mutex);
     std::ranges::move(measured, std::next(values.begin(), static_cast<std::ptrdiff_t>(first)));
     ready[group] = true;

@@ -5,6 +5,9 @@
 
 #include <chrono>
 #include <numeric>
+#include <span>
+#include <thread>
+#include <vector>
 
 namespace bitmar {
 namespace {

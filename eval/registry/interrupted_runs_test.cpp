@@ -2,7 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "eval/registry/image_tasks_test_support.h"
 #include "io/test_support.h"
@@ -52,9 +56,22 @@ class InterruptedRuns : public testing_tasks::ImageTasks {
       total_ = total;
     };
     auto result = find_task(task)->run(context_);
-    EXPECT_TRUE(result) << task << ": " << result.error().message;
-    EXPECT_EQ(done_.back(), total_);
-    return result ? *std::move(result) : TaskResult();
+    if (!result) {
+      ADD_FAILURE() << task << ": " << result.error().message;
+      return {};
+    }
+    EXPECT_EQ(done_.empty() ? 0 : done_.back(), total_);
+    return *std::move(result);
+  }
+  std::string error(const char* task) const {
+    const auto result = find_task(task)->run(context_);
+    return result ? "no error" : result.error().message;
+  }
+  // How far a step of the last run's progress went. What an earlier run left of a task's n-th file is its n-th step.
+  std::uint64_t step(std::size_t n) const { return n < done_.size() ? done_[n] - (n > 0 ? done_[n - 1] : 0) : 0; }
+  std::size_t lines(const std::string& name) const {
+    const std::string text = read_text(fs::path(context_.predictions) / name);
+    return static_cast<std::size_t>(std::ranges::count(text, '\n'));
   }
   static void expect_equal(const TaskResult& one, const TaskResult& other) {
     ASSERT_EQ(one.total.scores.size(), other.total.scores.size());
@@ -73,32 +90,36 @@ class InterruptedRuns : public testing_tasks::ImageTasks {
 };
 
 TEST_F(InterruptedRuns, GoOnWhereTheyStoppedAndGiveTheSame) {
+  // The files, in the order in which they are written.
   const std::map<const char*, std::vector<std::string>> tasks = {
       {"captions", {"captions.jsonl"}},
       {"retrieval", {"retrieval.jsonl"}},
       {"second_caption", {"second_caption.jsonl"}},
       {"perplexity", {"perplexity.jsonl", "perplexity-at-training-length.jsonl"}},
-      {"streaming_perplexity", {"streaming_perplexity.jsonl", "streaming_perplexity-writing-episodes.jsonl"}},
+      {"streaming_perplexity",
+       {"perplexity.jsonl", "streaming_perplexity.jsonl", "streaming_perplexity-writing-episodes.jsonl"}},
   };
   TaskContext plain = context(engine_);
   for (const auto& [task, files] : tasks) {
     const TaskResult whole = run(task);
     expect_equal(*find_task(task)->run(plain), whole);
     const auto before = kept();
-    for (const std::string& file : files) {
-      ASSERT_TRUE(before.contains(file)) << file;
+    expect_equal(run(task), whole);  // nothing is left to do
+    EXPECT_EQ(done_.size(), files.size());
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      ASSERT_TRUE(before.contains(files[i])) << files[i];
+      run(task);
+      const std::uint64_t complete = step(i);
+      const std::size_t items = lines(files[i]);
       for (const double share : {0.0, 0.4, 0.999}) {
-        interrupt(file, share);
+        interrupt(files[i], share);
+        const std::size_t left = lines(files[i] + ".partial");
+        context_.threads = 3 - context_.threads;
         expect_equal(run(task), whole);
-        EXPECT_EQ(kept(), before) << file << " " << share;
-        if (share > 0) {
-          EXPECT_GT(done_.front(), 0u) << file << " " << share;
-        }
+        EXPECT_EQ(kept(), before) << files[i] << " " << share;
+        EXPECT_EQ(step(i), complete / items * left) << files[i] << " " << share;
       }
     }
-    // Nothing is left to do.
-    expect_equal(run(task), whole);
-    EXPECT_EQ(kept(), before);
   }
 }
 
@@ -133,8 +154,8 @@ TEST_F(InterruptedRuns, LinesSayWhatWasMeasured) {
   EXPECT_EQ(block["tokens"], static_cast<double>(engine_->config().cache_tokens() / 2));
 
   context_.memory = false;
-  for (const char* task : {"captions", "retrieval", "second_caption", "perplexity"}) {
-    EXPECT_THAT(find_task(task)->run(context_).error().message, HasSubstr("'memory' is true, here it is false"));
+  for (const char* task : {"captions", "retrieval", "second_caption", "perplexity", "streaming_perplexity"}) {
+    EXPECT_THAT(error(task), HasSubstr("'memory' is true, here it is false"));
   }
   context_.predictions += "-memory-off";
   run("second_caption");
@@ -145,20 +166,58 @@ TEST_F(InterruptedRuns, PredictionsOfOtherTextAreRefused) {
   run("perplexity");
   write("text/a.train", lines_of("c"));
   for (const char* task : {"perplexity", "streaming_perplexity"}) {
-    EXPECT_THAT(find_task(task)->run(context_).error().message, HasSubstr("perplexity.run.json"));
+    EXPECT_THAT(error(task), HasSubstr("perplexity.run.json"));
   }
 }
 
 TEST_F(InterruptedRuns, AFinishedFileWithADamagedLineIsRefused) {
-  for (const char* task : {"captions", "retrieval", "second_caption", "perplexity"}) {
+  const std::map<const char*, std::vector<std::pair<const char*, nlohmann::json>>> damages = {
+      {"captions", {{"caption", 3}, {"id", "1.jpeg"}}},
+      {"retrieval", {{"image", 3}, {"image", {0.5}}, {"captions", nlohmann::json::object()}, {"captions", {{0.5}}}}},
+      {"second_caption", {{"tokens", "many"}, {"nats", 1}, {"nats", {{"own", 1}}}, {"nats_no_image", nullptr}}},
+      {"perplexity", {{"nats", "x"}, {"tokens", nullptr}, {"words", {1}}, {"bytes", "1"}}},
+      {"streaming_perplexity", {{"nats", nullptr}, {"session_growth", 0.5}, {"session_growth", "0"}}},
+  };
+  for (const auto& [task, fields] : damages) {
     run(task);
     const fs::path path = fs::path(context_.predictions) / (std::string(task) + ".jsonl");
-    std::string text = read_text(path);
-    const std::size_t second = text.find('\n') + 1;
-    testing::write_file(path.string(), text.insert(text.find(':', second), "x"));
-    EXPECT_THAT(find_task(task)->run(context_).error().message,
-                HasSubstr(fmt::format("{}.jsonl: line 2 is not the prediction of its item", task)));
+    const std::string whole = read_text(path);
+    const std::size_t begin = whole.find('\n') + 1;
+    const std::size_t size = whole.find('\n', begin) - begin;
+    const std::string refused = fmt::format("{}.jsonl: line 2 of {} is missing or not", task, lines(path.filename()));
+    for (const auto& [key, value] : fields) {
+      auto line = nlohmann::ordered_json::parse(whole.substr(begin, size));
+      line[key] = value;
+      testing::write_file(path.string(), std::string(whole).replace(begin, size, line.dump()));
+      EXPECT_THAT(error(task), HasSubstr(refused)) << key << " " << value;
+      line.erase(key);
+      testing::write_file(path.string(), std::string(whole).replace(begin, size, line.dump()));
+      EXPECT_THAT(error(task), HasSubstr(refused)) << key;
+    }
+    testing::write_file(path.string(), std::string(whole).replace(begin, size, "x"));
+    EXPECT_THAT(error(task), HasSubstr(refused));
+    testing::write_file(path.string(), whole.substr(0, begin));
+    EXPECT_THAT(error(task), HasSubstr(refused));
+    testing::write_file(path.string(), whole);
+    EXPECT_EQ(error(task), "no error");
   }
+}
+
+TEST_F(InterruptedRuns, NamesThatAreNotUtf8GoOn) {
+  fs::remove_all(folder_ / "text");
+  write("text/caf\xE9.train", lines_of("a"));
+  const TaskResult whole = run("perplexity");
+  const auto before = kept();
+  interrupt("perplexity.jsonl", 0.6);
+  expect_equal(run("perplexity"), whole);
+  EXPECT_EQ(kept(), before);
+  EXPECT_GT(done_.front(), 0u);
+}
+
+TEST_F(InterruptedRuns, CaptionsOfAnOlderVersionAreNotReplaced) {
+  write("kept/captions.json", "[]");
+  EXPECT_THAT(error("captions"), HasSubstr("kept/captions.json: there is no captions.jsonl beside it"));
+  EXPECT_EQ(read_text(folder_ / "kept/captions.json"), "[]");
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 #include "eval/tasks/choice_lines.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "eval/scoring/choices.h"

@@ -12,6 +12,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +33,12 @@ struct KeptFormat {
   // nullopt: not a line of this item.
   std::function<std::optional<Value>(std::size_t item, const nlohmann::ordered_json& line)> read;
 };
+
+// An id as a file keeps it: what is not UTF-8 is replaced.
+[[nodiscard]] inline nlohmann::ordered_json kept_id(const std::string& id) {
+  using Json = nlohmann::ordered_json;
+  return Json::parse(Json(id).dump(-1, ' ', false, Json::error_handler_t::replace));
+}
 
 // Of an object; nullopt: it has no such number.
 [[nodiscard]] inline std::optional<double> number_in(const nlohmann::ordered_json& object, const char* key) {
@@ -60,7 +67,7 @@ template <typename Value, typename Run>
   std::optional<PredictionFile> file;
   if (binding) {
     const auto take_over = [&](std::size_t item, const Json& line) {
-      if (!line.contains("id") || line["id"] != format.id(item)) return false;
+      if (!line.contains("id") || line["id"] != kept_id(format.id(item))) return false;
       std::optional<Value> value = format.read(item, line);
       if (value) values.push_back(*std::move(value));
       return value.has_value();
@@ -74,7 +81,7 @@ template <typename Value, typename Run>
     if (file) {
       std::string lines;
       for (const Value& value : some) {
-        Json line = {{"id", format.id(next)}};
+        Json line = {{"id", kept_id(format.id(next))}};
         format.write(next++, value, line);
         lines += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
       }

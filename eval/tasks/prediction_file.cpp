@@ -33,9 +33,10 @@ Result<PredictionFile> PredictionFile::open(const std::string& folder, const Pre
     BITMAR_TRY_VOID(write_binding(folder, binding));
   }
   if (file.complete_) {
-    if (file.finished_ == items) return file;
-    return fail(ErrorCode::kInvalidFile, "{}: line {} is not the prediction of its item; delete the file to start anew",
-                path, file.finished_ + 1);
+    if (file.taken_over_ == items) return file;
+    return fail(ErrorCode::kInvalidFile,
+                "{}: line {} of {} is missing or not the prediction of its item; delete the file to start anew", path,
+                file.taken_over_ + 1, items);
   }
   file.file_ = FileDescriptor(::open(partial.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
   if (!file.file_) return fail_io(partial, "open it", errno);
@@ -47,13 +48,13 @@ Result<PredictionFile> PredictionFile::open(const std::string& folder, const Pre
 Result<void> PredictionFile::resume(const std::string& path, std::size_t items, const TakeOver& take_over) {
   BITMAR_TRY(const MappedFile file, MappedFile::open(path));
   const std::string_view text = as_text(file.bytes());
-  while (finished_ < items) {
+  while (taken_over_ < items) {
     const auto begin = static_cast<std::size_t>(size_);
     const std::size_t end = text.find('\n', begin);
     if (end == std::string_view::npos) break;
     const auto line = nlohmann::ordered_json::parse(text.substr(begin, end - begin), nullptr, false);
-    if (!line.is_object() || !take_over(finished_, line)) break;
-    ++finished_;
+    if (!line.is_object() || !take_over(taken_over_, line)) break;
+    ++taken_over_;
     size_ = end + 1;
   }
   return {};

@@ -4,7 +4,7 @@
 // eval/tasks/kept_items.h is how tasks use it.
 //
 //   BITMAR_TRY(PredictionFile file, PredictionFile::open(folder, binding, items, take_over));
-//   for (i = file.finished(); …) BITMAR_TRY_VOID(file.append(line));
+//   for (…) BITMAR_TRY_VOID(file.append(line));      // of the items that take_over did not accept
 //   BITMAR_TRY_VOID(file.finish());
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "eval/tasks/prediction_binding.h"
@@ -33,8 +34,6 @@ class PredictionFile {
   static Result<PredictionFile> open(const std::string& folder, const PredictionBinding& binding, std::size_t items,
                                      const TakeOver& take_over);
 
-  // The number of lines that were taken over.
-  [[nodiscard]] std::size_t finished() const { return finished_; }
   // Adds lines, each with its line feed, of the items that follow.
   Result<void> append(std::string_view lines);
   // All items are there: the file gets its name.
@@ -48,7 +47,7 @@ class PredictionFile {
   FileLock lock_;
   FileDescriptor file_;  // of the partial file
   std::uint64_t size_ = 0;
-  std::size_t finished_ = 0;
+  std::size_t taken_over_ = 0;  // lines
   bool complete_ = false;
 };
 

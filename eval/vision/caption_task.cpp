@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
+#include <system_error>
 
 #include "eval/metrics/caption_metrics.h"
 #include "eval/statistics/bootstrap.h"
@@ -19,7 +20,7 @@ std::string describe(const CaptionOptions& options) {
                      options.beam.length_exponent, options.image_weight, options.beam.maximum_tokens);
 }
 
-// Each with the caption that was found.
+// A photo's line: its name and the caption that was found.
 KeptFormat<std::string> caption_lines(std::span<const ReferencedPhoto> photos) {
   using Json = nlohmann::ordered_json;
   return {.id = [photos](std::size_t i) { return photos[i].name; },
@@ -31,9 +32,26 @@ KeptFormat<std::string> caption_lines(std::span<const ReferencedPhoto> photos) {
           }};
 }
 
+std::string captions_path(const std::string& folder) {
+  return (std::filesystem::path(folder) / "captions.json").string();
+}
+
+// It is written anew from captions.jsonl: alone it is of an older version of the program, and not ours to replace.
+Result<void> check_captions_file(const std::string& folder) {
+  std::error_code status;
+  if (folder.empty() || !std::filesystem::exists(captions_path(folder), status)) return {};
+  for (const char* name : {"captions.jsonl", "captions.jsonl.partial"}) {
+    if (std::filesystem::exists(std::filesystem::path(folder) / name, status)) return {};
+  }
+  return fail(ErrorCode::kInvalidArgument,
+              "{}: there is no captions.jsonl beside it that it was made from; delete it or choose another folder",
+              captions_path(folder));
+}
+
 Result<std::vector<std::string>> make_captions(const TaskContext& context, const FlickrSplit& split) {
   BITMAR_TRY(const ImageSource images, find_images(split.folder, *context.engine));
   BITMAR_TRY(std::optional<PredictionBinding> binding, bind_split(context, "captions", split, images));
+  BITMAR_TRY_VOID(check_captions_file(context.predictions));
   const CaptionRun run{.images = images, .caption = {}, .memory = context.memory, .threads = context.threads};
   if (binding) binding->search = describe(run.caption);
   const auto caption = [&](std::size_t first, const ValueSink<std::string>& sink) {
@@ -43,8 +61,7 @@ Result<std::vector<std::string>> make_captions(const TaskContext& context, const
   BITMAR_TRY(auto captions, measure_kept<std::string>(context, binding, photos, caption_lines(split.photos), caption,
                                                       counter(context, photos)));
   if (binding) {
-    const std::string path = (std::filesystem::path(context.predictions) / "captions.json").string();
-    BITMAR_TRY_VOID(write_predictions(path, split.photos, captions));
+    BITMAR_TRY_VOID(write_predictions(captions_path(context.predictions), split.photos, captions));
   }
   return captions;
 }

@@ -1,6 +1,7 @@
 #include "eval/vision/flickr.h"
 
 #include <filesystem>
+#include <utility>
 
 #include "eval/tasks/task_files.h"
 #include "io/caption_readers.h"

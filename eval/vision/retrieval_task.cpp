@@ -73,7 +73,8 @@ KeptFormat<PhotoEmbeddings> embedding_lines(std::span<const ReferencedPhoto> pho
           .read = [photos, width](std::size_t i, const Json& line) -> std::optional<PhotoEmbeddings> {
             const auto captions = line.find("captions");
             auto image = vector_in(line.value("image", Json()), width);
-            if (!image || captions == line.end() || captions->size() != photos[i].references.size()) return {};
+            if (!image || captions == line.end() || !captions->is_array()) return {};
+            if (captions->size() != photos[i].references.size()) return {};
             PhotoEmbeddings photo{*std::move(image), {}};
             for (const Json& json : *captions) {
               auto caption = vector_in(json, width);

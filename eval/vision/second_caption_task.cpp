@@ -105,6 +105,7 @@ Result<TextLoss> loss_of(Session& session, std::span<const std::vector<TokenId>>
     for (const TokenScore& score : scores) loss.nats -= score.log_probability;
     loss.tokens += static_cast<double>(scores.size());
   }
+  BITMAR_TRY_VOID(check_finite(loss, session.engine()));
   return loss;
 }
 

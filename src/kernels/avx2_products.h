@@ -1,11 +1,11 @@
 // Integer products on AVX2, as text for avx2.cpp; the layouts are those of tile_packing.h with 8 lanes.
 //
 // Ternary: a product of unsigned codes and activations goes through `maddubs` (two products summed in 16 bits) into
-// 16-bit sums. These wrap, which does not matter as long as the final value fits. For one token a sum starts at minus
-// the block's activation sum (the "+ 1" of every code), so that it ends at sum(value * activation); bit pairs 1 and 3
-// stay in place, 4 times too large; of 128 columns a 16-bit half sees 64, so the bound is 4 * 64 * 127 = 32512. For
-// several tokens the codes are shifted to the bottom of their bytes, which these share, and a sum starts at 0: of 256
-// columns a half sees 128, so the bound is 2 * 128 * 127, the same.
+// 16-bit sums. These wrap, which does not matter as long as the final value fits. For one token or two a sum starts at
+// minus the block's activation sum (the "+ 1" of every code), so that it ends at sum(value * activation); bit pairs 1
+// and 3 stay in place, 4 times too large; of 128 columns a 16-bit half sees 64, so the bound is 4 * 64 * 127 = 32512.
+// For several tokens the codes are shifted to the bottom of their bytes, which these share, and a sum starts at 0: of
+// 256 columns a half sees 128, so the bound is 2 * 128 * 127, the same.
 //
 // Int8: `maddubs` saturates where two products exceed 16 bits, so the weights go in by magnitude and the activations
 // carry the sign: 2 * 127 * 127 = 32258 fits, and the sums are exact.
@@ -172,6 +172,7 @@ BITMAR_TARGET inline void pairs_times_tokens(const Chunk& chunk, std::size_t row
 template <std::size_t kCount>
 BITMAR_TARGET inline void tile_times_tokens(const Chunk& chunk, std::size_t row, std::size_t token, std::size_t count) {
   if constexpr (kCount <= 2) {
+    // Up to here cheaper: one shift for codes in place, and the activations meet a whole tile at once.
     const std::uint8_t* tile = chunk.out.weights->data + row / kTileRows * (chunk.x.stride / 4 * kGroupBytes);
     for (std::size_t t = 0; t < count; ++t) tile_times_token(chunk.out, tile, row, token + t);
   } else if (count == kCount) {
