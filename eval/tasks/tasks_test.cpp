@@ -249,7 +249,7 @@ TEST_F(InterruptedTask, FinishedPredictionsAreNotScoredAgain) {
   std::string lines = read_text(file(".jsonl"));
   lines.resize(lines.size() / 2);
   std::ofstream(file(".jsonl"), std::ios::binary) << lines;
-  EXPECT_THAT(error(), HasSubstr("is not the prediction of its item"));
+  EXPECT_THAT(error(), HasSubstr(" of 40 is missing or not the prediction of its item"));
 }
 
 TEST_F(InterruptedTask, AnotherRunsPredictionsAreRefused) {

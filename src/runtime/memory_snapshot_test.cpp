@@ -185,7 +185,7 @@ TEST(MemorySnapshot, HasTheDocumentedLayout) {
   EXPECT_EQ(values_of<float>(bytes("episodes.weights"))[7], memory.find(5)->slots[1].weight);
   EXPECT_EQ((*file.tensor("episodes.provenance_lengths"))->shape, (std::vector<std::uint64_t>{4, 3}));
   const auto text = values_of<char>(bytes("episodes.provenance"));
-  EXPECT_THAT(std::string(text.begin(), text.end()), StartsWith("our dogdog.jpg2026-02-01caf\xE9"));
+  EXPECT_THAT(std::string(text.begin(), text.end()), StartsWith("a dogdog.jpg2026-01-31caf\xE9"));
 
   const auto summary = summarise_memory_snapshot(file);
   ASSERT_TRUE(summary) << summary.error().message;
