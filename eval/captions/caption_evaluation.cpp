@@ -42,7 +42,7 @@ Result<std::vector<ReferencedPhoto>> join_references(std::span<const CaptionGrou
 Result<std::vector<std::string>> caption_photos(const std::shared_ptr<const Engine>& engine,
                                                 std::span<const ReferencedPhoto> photos, const CaptionRun& run,
                                                 const ValueSink<std::string>& sink) {
-  const std::size_t threads = std::clamp<std::size_t>(run.threads, 1, std::max<std::size_t>(photos.size(), 1));
+  const std::size_t threads = worker_count(run.threads, photos.size());
   // Few photos go round all threads before they share products.
   const std::size_t together =
       std::clamp<std::size_t>(photos.size() / threads, 1, CaptionBatch::useful_size(run.caption));

@@ -263,7 +263,7 @@ Result<TaskResult> run_perplexity(const TaskContext& context) {
 Result<TaskResult> run_streaming_perplexity(const TaskContext& context) {
   const auto begin = std::chrono::steady_clock::now();
   BITMAR_TRY(const Texts texts, read_texts(context));
-  const bool writes = context.memory && context.engine->memory() != nullptr;
+  const bool writes = context.reads_memory();
   const DomainBlocks all = domain_blocks(texts, texts.window.stride, context.limit);
   Readings readings(context, texts, all.tokens() * (writes ? 3 : 2));
   BITMAR_TRY(const auto in_windows, readings.in_windows(kInWindows, all, texts.window));

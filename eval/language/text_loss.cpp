@@ -84,7 +84,7 @@ Result<std::vector<TextLoss>> window_losses(const TaskContext& context, std::spa
                                             const TextWindow& window, const ValueSink<TextLoss>& sink) {
   assert(window.stride <= window.window);
   std::vector<Session> sessions;
-  while (sessions.size() < std::clamp<std::size_t>(context.threads, 1, std::max<std::size_t>(blocks.size(), 1))) {
+  while (sessions.size() < worker_count(context.threads, blocks.size())) {
     BITMAR_TRY(Session session,
                Session::open(context.engine, {.memory = context.memory ? MemoryMode::kReadOnly : MemoryMode::kOff}));
     sessions.push_back(std::move(session));

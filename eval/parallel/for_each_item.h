@@ -4,6 +4,7 @@
 //                                 [&](Session& session, std::size_t i) -> Result<void> { … }));
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <mutex>
@@ -15,6 +16,11 @@
 #include "base/result.h"
 
 namespace bitmar {
+
+// How many workers to open for `items` items on so many threads: at least one, which for_each_item() needs.
+[[nodiscard]] inline std::size_t worker_count(std::size_t threads, std::size_t items) {
+  return std::clamp<std::size_t>(threads, 1, std::max<std::size_t>(items, 1));
+}
 
 // Calls work(worker, i) -> Result<void> once for each i in [0, count), in any order; the calling thread serves the
 // first of the workers, of which there is at least one. The first error ends the run.

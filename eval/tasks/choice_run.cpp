@@ -72,7 +72,7 @@ Result<std::vector<ItemScores>> score_items(const std::shared_ptr<const Engine>&
                                             std::span<const ChoiceItem> items, const ChoiceRun& run,
                                             const ValueSink<ItemScores>& sink) {
   const std::size_t groups = (items.size() + kItemsTogether - 1) / kItemsTogether;
-  const std::size_t threads = std::clamp<std::size_t>(run.threads, 1, std::max<std::size_t>(groups, 1));
+  const std::size_t threads = worker_count(run.threads, groups);
   std::vector<ItemScorer> scorers;
   while (scorers.size() < threads) {
     BITMAR_TRY(ItemScorer scorer, ItemScorer::open(engine, run));

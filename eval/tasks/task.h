@@ -67,6 +67,9 @@ struct TaskContext {
   bool memory = true;                                                     // false: the ablation
   StartToken start = StartToken::kEmptyContext;                           // of the harness' tasks
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // may be empty; one call at a time
+
+  // The model has a memory, and it is not off.
+  [[nodiscard]] bool reads_memory() const { return memory && engine->memory() != nullptr; }
 };
 
 struct Task {

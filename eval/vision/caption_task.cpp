@@ -36,7 +36,8 @@ std::string captions_path(const std::string& folder) {
   return (std::filesystem::path(folder) / "captions.json").string();
 }
 
-// It is written anew from captions.jsonl: alone it is of an older version of the program, and not ours to replace.
+// It is written anew from captions.jsonl: alone it is something else, such as what an
+// older version of the program left, and not ours to replace.
 Result<void> check_captions_file(const std::string& folder) {
   std::error_code status;
   if (folder.empty() || !std::filesystem::exists(captions_path(folder), status)) return {};

@@ -94,7 +94,7 @@ struct Embedder {
 Result<std::vector<Embedder>> open_embedders(const TaskContext& context, const ImageSource& images,
                                              std::size_t photos) {
   std::vector<Embedder> embedders;
-  while (embedders.size() < std::clamp<std::size_t>(context.threads, 1, std::max<std::size_t>(photos, 1))) {
+  while (embedders.size() < worker_count(context.threads, photos)) {
     BITMAR_TRY(ContrastiveEncoder encoder, ContrastiveEncoder::open(context.engine));
     BITMAR_TRY(ImageReader reader, ImageReader::open(images, *context.engine));
     embedders.push_back({std::move(encoder), std::move(reader)});

@@ -70,10 +70,6 @@ KeptFormat<Losses> loss_lines(std::span<const ReferencedPhoto> photos, bool with
           }};
 }
 
-bool has_memory(const TaskContext& context) {
-  return context.memory && context.engine->memory() != nullptr;
-}
-
 // What one thread works with. A model without memory has only the last.
 struct Worker {
   ImageReader images;
@@ -85,11 +81,11 @@ using Captions = std::vector<std::vector<TokenId>>;  // of a photo, each after <
 
 Result<std::vector<Worker>> open_workers(const TaskContext& context, const ImageSource& images, std::size_t photos) {
   std::vector<Worker> workers;
-  while (workers.size() < std::clamp<std::size_t>(context.threads, 1, std::max<std::size_t>(photos, 1))) {
+  while (workers.size() < worker_count(context.threads, photos)) {
     BITMAR_TRY(ImageReader reader, ImageReader::open(images, *context.engine));
     BITMAR_TRY(Session off, Session::open(context.engine, {.memory = MemoryMode::kOff}));
     std::optional<Session> session;
-    if (has_memory(context)) {
+    if (context.reads_memory()) {
       BITMAR_TRY(session, Session::open(context.engine, {.memory = MemoryMode::kReadWrite}));
     }
     workers.push_back({std::move(reader), std::move(session), std::move(off)});
@@ -167,7 +163,7 @@ Result<std::vector<Losses>> measure_all(const TaskContext& context, const Flickr
     };
     return measure_in_order<Losses>(std::span(workers), photos - first, 1, work, sink);
   };
-  return measure_kept<Losses>(context, binding, photos, loss_lines(split.photos, has_memory(context)), run,
+  return measure_kept<Losses>(context, binding, photos, loss_lines(split.photos, context.reads_memory()), run,
                               counter(context, photos));
 }
 
@@ -186,7 +182,7 @@ Result<TaskResult> run_second_caption(const TaskContext& context) {
     return fail(ErrorCode::kInvalidFile, "{}: none of the photos has a second caption", list);
   }
   BITMAR_TRY(const std::vector<Losses> losses, measure_all(context, split));
-  const bool with_memory = has_memory(context);
+  const bool with_memory = context.reads_memory();
 
   // 1 - the quotient of two perplexities, or one perplexity, of the photos of these indices.
   const auto gain = [&](auto sight, Written written, std::optional<Written> than,
