@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "nn/autocast.h"
+#include "nn/matrix_products.h"
 #include "nn/vision_transformer_weights.h"
 
 namespace bitmar {
@@ -106,7 +107,8 @@ DistillStep Distiller::step() {
   torch::Tensor target;
   {
     const torch::NoGradGuard no_gradient;
-    const AutocastScope autocast(settings_.autocast, images.device());
+    const bool fast = !images.is_cpu() || fast_products().bfloat16;
+    const AutocastScope autocast(fast ? settings_.autocast : Autocast::kOff, images.device());
     target = pool_patches(teacher_->forward_with_residuals(images, with_residuals ? &teacher_streams : nullptr));
     target = target.to(torch::kFloat);
     for (auto& stream : teacher_streams) stream = stream.to(torch::kFloat);

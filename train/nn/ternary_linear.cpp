@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "nn/fused_ops.h"
+#include "nn/matrix_products.h"
 #include "nn/tensor_spans.h"
 
 namespace bitmar {
@@ -32,7 +33,7 @@ struct TernaryLinear : torch::autograd::Function<TernaryLinear> {
     shape.back() = weight.size(0);
     torch::Tensor y = torch::empty(shape, x.options());
     if (y.numel() == 0) return y;
-    const torch::Tensor products = at::_int_mm(codes, matrix.t());
+    const torch::Tensor products = integer_product(integer_operand(codes), integer_operand(matrix.t()));
     const auto factors = scale_values(scales);
     const auto out = mutable_values<float>(y);
     for_rows(products, [&](std::size_t row, std::size_t rows, std::size_t columns) {
@@ -68,11 +69,16 @@ struct TernaryLinear : torch::autograd::Function<TernaryLinear> {
         scaled.narrow(1, static_cast<std::int64_t>(g) * width, width).mul_(factors[g]);
       }
     }
+    const torch::Tensor operand = bfloat16 ? bfloat16_operand(scaled) : scaled;
+    const auto product = [&](const torch::Tensor& a, const torch::Tensor& b) {
+      return bfloat16 ? bfloat16_product(a, b) : torch::mm(a, b);
+    };
     torch::Tensor dx;
     if (context->needs_input_grad(0)) {
       auto shape = gradients[0].sizes().vec();
       shape.back() = weight.size(1);
-      dx = widen(torch::mm(scaled, matrix.to(type)).narrow(0, 0, dy.size(0)), inverse.reciprocal()).view(shape);
+      const torch::Tensor right = bfloat16 ? bfloat16_operand(matrix.to(type)) : matrix.to(type);
+      dx = widen(product(operand, right).narrow(0, 0, dy.size(0)), inverse.reciprocal()).view(shape);
     }
     torch::Tensor dw, dscales;
     if (context->needs_input_grad(1) || context->needs_input_grad(2)) {
@@ -80,7 +86,7 @@ struct TernaryLinear : torch::autograd::Function<TernaryLinear> {
                                      .clamp_min(kMinimumTernaryScale)
                                      .reciprocal()
                                      .repeat_interleave(weight.size(0) / scales.size(0));
-      dw = widen(torch::mm(scaled.t(), bfloat16 ? padded_bfloat16(codes) : codes.to(type)), rows);
+      dw = widen(product(operand.t(), bfloat16 ? bfloat16_operand(padded_bfloat16(codes)) : codes.to(type)), rows);
       if (context->needs_input_grad(2)) dscales = scale_gradients(dw, weight, scales);
     }
     return {dx, dw, dscales, torch::Tensor()};

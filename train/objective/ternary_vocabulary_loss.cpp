@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nn/fused_ops.h"
+#include "nn/matrix_products.h"
 #include "nn/tensor_spans.h"
 
 namespace bitmar {
@@ -17,6 +18,7 @@ using torch::autograd::tensor_list;
 
 constexpr std::int64_t kCachedLogits = std::int64_t{1} << 22;  // integer logits between product and softmax: 16 MB
 constexpr std::int64_t kHeldWeights = std::int64_t{1} << 26;   // BF16 softmax weights between softmax and products
+constexpr std::int64_t kHeldWidened = std::int64_t{1} << 23;   // where FP32 copies of them are made: 32 MB
 constexpr std::int64_t kFewestTokens = 32;                     // of one product, however many columns
 
 // The parts of one backward pass, accumulated group of tokens by group of tokens.
@@ -32,7 +34,9 @@ class Pass {
        const std::optional<torch::Tensor>& offsets)
       : tokens_(quantize_tokens(hidden)),
         matrix_(quantize_matrix(weight, scale)),
-        wide_matrix_(matrix_.to(torch::kBFloat16)),
+        codes_(integer_operand(tokens_.codes)),
+        columns_(integer_operand(matrix_.t())),
+        wide_matrix_(bfloat16_operand(matrix_.to(torch::kBFloat16))),
         scale_(std::max(scale.item<float>(), kMinimumTernaryScale)),
         targets_(values<std::int64_t>(targets)),
         token_weights_(token_weights ? values<float>(*token_weights) : std::span<const float>{}),
@@ -47,7 +51,7 @@ class Pass {
     std::vector<double> losses(static_cast<std::size_t>(count));
     for (std::int64_t begin = 0; begin < count; begin += chunk) {
       const std::int64_t rows = std::min(chunk, count - begin);
-      const torch::Tensor products = at::_int_mm(tokens_.codes.narrow(0, first + begin, rows), matrix_.t());
+      const torch::Tensor products = integer_product(codes_.narrow(0, first + begin, rows), columns_);
       const torch::Tensor out = weights.narrow(0, begin, rows);
       for_rows(products, [&](std::size_t row, std::size_t size, std::size_t width) {
         for (std::size_t i = row; i < row + size; ++i) {
@@ -57,8 +61,7 @@ class Pass {
           const auto logits = values<std::int32_t>(products).subspan(i * width, width);
           const float factor = values<float>(tokens_.inverse)[token] * scale_;
           const float offset = offsets_.empty() ? 0.0f : offsets_[target];
-          const SoftmaxRow result =
-              softmax_row(logits, factor, offsets_, mutable_bits(out).subspan(i * width, width));
+          const SoftmaxRow result = softmax_row(logits, factor, offsets_, mutable_bits(out).subspan(i * width, width));
           sums[place] = result.sum;
           losses[place] =
               static_cast<double>(result.log_partition - (static_cast<float>(logits[target]) * factor + offset));
@@ -84,7 +87,8 @@ class Pass {
     }
     weights.narrow(0, count, weights.size(0) - count).zero_();
     const torch::Tensor share = torch::tensor(factors);  // [count]
-    const torch::Tensor towards = torch::mm(weights, wide_matrix_).narrow(0, 0, count);
+    const torch::Tensor operand = bfloat16_operand(weights);
+    const torch::Tensor towards = bfloat16_product(operand, wide_matrix_).narrow(0, 0, count);
     const torch::Tensor hidden = gradients.hidden.narrow(0, first, count);
     const torch::Tensor shares = share * scale_;
     for_rows(hidden, [&](std::size_t row, std::size_t rows, std::size_t columns) {
@@ -93,11 +97,7 @@ class Pass {
     });
     const torch::Tensor inputs = tokens_.codes.narrow(0, first, count).to(torch::kFloat) *
                                  (share * tokens_.inverse.narrow(0, first, count)).unsqueeze(1);
-    const torch::Tensor step = torch::mm(padded_bfloat16(inputs).t(), weights);
-    for_rows(step, [&](std::size_t row, std::size_t rows, std::size_t columns) {
-      add_rows(bits(step).subspan(row * columns, rows * columns),
-               mutable_values<float>(gradients.weight).subspan(row * columns, rows * columns));
-    });
+    add_bfloat16_product(bfloat16_operand(padded_bfloat16(inputs)).t(), operand, gradients.weight);
   }
 
  private:
@@ -107,7 +107,9 @@ class Pass {
 
   QuantizedTokens tokens_;
   torch::Tensor matrix_;       // int8 [C, d]
-  torch::Tensor wide_matrix_;  // the same in BF16
+  torch::Tensor codes_;        // [n, d], an operand of integer products
+  torch::Tensor columns_;      // [d, C], the other
+  torch::Tensor wide_matrix_;  // the same as an operand of BF16 products
   float scale_;
   std::span<const std::int64_t> targets_;
   std::span<const float> token_weights_;
@@ -126,10 +128,11 @@ struct TernaryVocabularyLoss : torch::autograd::Function<TernaryVocabularyLoss> 
     const auto cached = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(kCachedLogits / columns)));
     const std::int64_t chunk = std::min(chunk_tokens, std::max(kFewestTokens, cached));
     // Whole groups of padded rows, lest zeros be multiplied.
-    const std::int64_t held = std::max(chunk, kHeldWeights / columns / kProductRows * kProductRows);
+    const std::int64_t most = fast_products().bfloat16 ? kHeldWeights : kHeldWidened;
+    const std::int64_t held = std::max(chunk, most / columns / kProductRows * kProductRows);
     Gradients gradients;
     if (with_gradient) {
-      gradients = {torch::empty_like(hidden), torch::zeros({weight.size(1), weight.size(0)}, weight.options())};
+      gradients = {torch::empty_like(hidden), sums_of_products(weight.size(1), weight.size(0))};
     }
     const torch::Tensor buffer =
         torch::empty({padded_rows(std::min(tokens, held)), pass.columns()}, hidden.options().dtype(torch::kBFloat16));
@@ -172,8 +175,8 @@ torch::Tensor ternary_vocabulary_loss(const torch::Tensor& hidden, const torch::
     return tensor.defined() ? std::optional(tensor.contiguous()) : std::nullopt;
   };
   return TernaryVocabularyLoss::apply(hidden.contiguous(), weight.contiguous(), scale, targets.contiguous(),
-                                      given(options.token_weights), given(options.column_offsets),
-                                      options.chunk_tokens, with_gradient);
+                                      given(options.token_weights), given(options.column_offsets), options.chunk_tokens,
+                                      with_gradient);
 }
 
 }  // namespace bitmar
