@@ -69,7 +69,8 @@ void register_finetune(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--checkpoint", options.checkpoint, "A run's folder (its newest checkpoint) or one checkpoint")
       ->required();
-  command->add_option("--data", options.data, "The folder above babylm/glue_filtered")->required();
+  command->add_option("--data", options.data, "The folder above babylm/glue_filtered, or above a folder eval that is")
+      ->required();
   command->add_option("--merges", options.merges, "GPT-2's merges.txt")->capture_default_str();
   command->add_option("-o,--output", options.output, "The folder for results, predictions and logs")->required();
   command->add_option("--limit", settings.limit, "At most so many training items, and as many to score (0: all)")

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <system_error>
 
 namespace bitmar {
 namespace {
@@ -36,7 +38,12 @@ Result<ClassificationTask> find_classification_task(std::string_view name) {
 }
 
 std::string classification_file(std::string_view data, const ClassificationTask& task, std::string_view part) {
-  return fmt::format("{}/babylm/glue_filtered/{}.{}.jsonl", data, task.name, part);
+  const auto below = [&](std::string_view folder) {
+    return fmt::format("{}{}/babylm/glue_filtered/{}.{}.jsonl", data, folder, task.name, part);
+  };
+  std::error_code ignored;
+  const std::string deeper = below("/eval");
+  return std::filesystem::exists(deeper, ignored) ? deeper : below("");
 }
 
 }  // namespace bitmar

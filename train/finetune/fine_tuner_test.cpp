@@ -250,6 +250,13 @@ TEST_F(FineTuneRuns, MemoryOffIsAnotherModelOfTheSameWeights) {
   EXPECT_NE(lines("off/rte/log/log.jsonl"), lines("on/rte/log/log.jsonl"));
 }
 
+TEST_F(FineTuneRuns, DataMayLieWhereEvaluationLooks) {
+  fs::create_directories(root / "data/eval");
+  fs::rename(root / "data/babylm", root / "data/eval/babylm");
+  const auto done = finetune(tasks, options("deeper"));
+  EXPECT_TRUE(done) << done.error().message;
+}
+
 TEST_F(FineTuneRuns, ErrorsNameTheFileAndLeaveNothing) {
   FineTuneOptions wrong = options("none");
   wrong.checkpoint = (root / "absent").string();

@@ -22,7 +22,7 @@ namespace bitmar {
 
 struct FineTuneOptions {
   std::string checkpoint;  // a run's folder (its newest checkpoint) or one checkpoint
-  std::string data;        // the folder above babylm/glue_filtered
+  std::string data;        // the folder above babylm/glue_filtered or eval/babylm/glue_filtered
   std::string merges;      // GPT-2's merges.txt
   std::string output;
   FineTuneSettings settings;
