@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's choice")
     parser.add_argument("--chunk-tokens", type=int, default=512, help="tokens whose logits exist at a time")
     parser.add_argument("--bf16-logits", action="store_true", help="cross-entropy of BF16 logits as they are")
+    parser.add_argument("--fp32", action="store_true", help="no autocast")
     parser.add_argument("--compile", action="store_true", help="torch.compile")
     options = parser.parse_args()
     if options.threads:
@@ -70,8 +71,8 @@ def main() -> None:
     document, tensors = read_record(options.record)
     batch = recorded_batch(with_prefix(tensors, "batch."))
     trainer = Trainer(model_config(document), with_prefix(tensors, "model."), tensors["contrast.log_temperature"],
-                      loss_weights(document), chunk_tokens=options.chunk_tokens, float_logits=not options.bf16_logits,
-                      compiled=options.compile)
+                      loss_weights(document), autocast=not options.fp32, chunk_tokens=options.chunk_tokens,
+                      float_logits=not options.bf16_logits, compiled=options.compile)
     print(json.dumps({"losses": trainer.evaluate(batch)}), flush=True)
     with contextlib.suppress(EOFError):
         while True:

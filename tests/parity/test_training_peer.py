@@ -56,7 +56,7 @@ def test_takes_turns_with_the_trainer(program, tmp_path, tiny) -> None:
     row, details = document["rows"][0], document["details"][0]
     assert row["command"] == "train 55" and len(row["our_seconds"]) == len(row["peer_seconds"]) == 2
     assert min(row["our_seconds"] + row["peer_seconds"]) > 0
-    assert details["peer_losses_bf16"] == pytest.approx(details["losses"], rel=0.1)
+    assert details["peer_losses_in_steps"] == pytest.approx(details["losses"], rel=0.1)
     assert min(details["peak_resident_bytes"], details["peer_peak_resident_bytes"]) > 50e6
 
 
