@@ -18,7 +18,7 @@ using torch::autograd::tensor_list;
 
 constexpr std::int64_t kCachedLogits = std::int64_t{1} << 22;  // integer logits between product and softmax: 16 MB
 constexpr std::int64_t kHeldWeights = std::int64_t{1} << 26;   // BF16 softmax weights between softmax and products
-constexpr std::int64_t kHeldWidened = std::int64_t{1} << 23;   // where FP32 copies of them are made: 32 MB
+constexpr std::int64_t kHeldWidened = std::int64_t{1} << 24;   // where FP32 copies of them are made: 64 MB
 constexpr std::int64_t kFewestTokens = 32;                     // of one product, however many columns
 
 // The parts of one backward pass, accumulated group of tokens by group of tokens.
