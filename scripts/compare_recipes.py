@@ -3,9 +3,9 @@
 
     scripts/compare_recipes.py configs/recipe-search.toml "seed 2: train.seed=2" "peak 4e-3: schedule.peak=4e-3"
 
-A variant is a name, a colon, and overrides as `bitmar-train --set` takes them; the configuration itself comes first. Its
-run lies below the configuration's own (`train.run`), in a folder of its name. A run that is there is not made again; one
-that was interrupted goes on. The output is a Markdown table.
+A variant is a name, a colon, and overrides as `bitmar-train --set` takes them; the configuration itself comes first. A
+variant's run lies in a folder that its overrides name: a finished one is not made again, an interrupted one goes on. Another
+configuration, or the same one changed, needs other `--runs`. The output is a Markdown table.
 """
 
 import argparse
@@ -13,7 +13,6 @@ import json
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,27 +25,29 @@ def parse_variant(text: str) -> tuple[str, list[str]]:
     return name.strip(), overrides.split()
 
 
+def folder_name(overrides: list[str]) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join(sorted(overrides))) or "base"
+
+
 def last_evaluation(run: Path) -> dict[str, float]:
-    """The scalars of the last logged step that has an evaluation; empty without one."""
-    log = run / "log" / "log.jsonl"
-    if not log.exists():
-        return {}
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    """The scalars of the last logged step that has an evaluation."""
+    lines = [json.loads(line) for line in (run / "log" / "log.jsonl").read_text().splitlines()]
     evaluated = [line for line in lines if any(key.startswith("validation/") for key in line)]
-    return evaluated[-1] if evaluated else {}
+    if not evaluated:
+        raise SystemExit(f"{run}: its log has no evaluation; expected [[data.validation]] and train.evaluate_every")
+    return evaluated[-1]
 
 
-def train(trainer: Path, config: Path, run: Path, steps: int, overrides: list[str]) -> dict[str, float]:
-    result = last_evaluation(run)
-    if result.get("step") == steps:
-        return result
-    command = [str(trainer), "train", "--config", str(config), "--set", f'train.run="{run}"']
-    for override in overrides:
+def train(trainer: Path, config: Path, run: Path, overrides: list[str]) -> dict[str, float]:
+    command = [str(trainer), "train", "--config", str(config)]
+    for override in [*overrides, f"train.run={json.dumps(str(run))}"]:
         command += ["--set", override]
     if (run / "checkpoints").exists():
         command.append("--resume")
-    print(f"{run.name}: {' '.join(overrides) or 'as configured'}", file=sys.stderr, flush=True)
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    print(f"{run}: {' '.join(overrides) or 'as configured'}", file=sys.stderr, flush=True)
+    status = subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode
+    if status != 0:
+        raise SystemExit(f"{run}: bitmar-train ended with exit status {status}")
     return last_evaluation(run)
 
 
@@ -66,13 +67,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("variants", type=parse_variant, nargs="*", metavar="'NAME: KEY=VALUE …'")
+    parser.add_argument("--runs", type=Path, help="the folder of the runs' folders (runs/CONFIG)")
     parser.add_argument("--trainer", type=Path, default=ROOT / "build-train" / "bitmar-train")
     arguments = parser.parse_args()
-    settings = tomllib.loads(arguments.config.read_text())["train"]
+    runs = arguments.runs or Path("runs") / arguments.config.stem
     results = []
     for name, overrides in [("base", []), *arguments.variants]:
-        folder = Path(settings["run"]) / re.sub(r"[^A-Za-z0-9.-]+", "-", name)
-        scalars = train(arguments.trainer, arguments.config, folder, settings["steps"], overrides)
+        scalars = train(arguments.trainer, arguments.config, runs / folder_name(overrides), overrides)
         results.append((name, overrides, scalars))
     print_table(results)
     return 0

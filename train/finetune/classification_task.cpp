@@ -42,8 +42,9 @@ std::string classification_file(std::string_view data, const ClassificationTask&
     return fmt::format("{}{}/babylm/glue_filtered/{}.{}.jsonl", data, folder, task.name, part);
   };
   std::error_code ignored;
+  const std::string direct = below("");
   const std::string deeper = below("/eval");
-  return std::filesystem::exists(deeper, ignored) ? deeper : below("");
+  return !std::filesystem::exists(direct, ignored) && std::filesystem::exists(deeper, ignored) ? deeper : direct;
 }
 
 }  // namespace bitmar

@@ -31,8 +31,8 @@ struct ClassificationTask {
 [[nodiscard]] std::span<const ClassificationTask> classification_tasks();
 // kNotFound lists the names.
 [[nodiscard]] Result<ClassificationTask> find_classification_task(std::string_view name);
-// "DATA/babylm/glue_filtered/TASK.PART.jsonl", or below a folder `eval` in DATA where the file is there, as
-// `bitmar eval` looks for its own; `part` is "train" or "valid".
+// "DATA/babylm/glue_filtered/TASK.PART.jsonl", or where only that is there the same below a folder `eval` in DATA, as
+// `bitmar eval` looks for its files; `part` is "train" or "valid".
 [[nodiscard]] std::string classification_file(std::string_view data, const ClassificationTask& task,
                                               std::string_view part);
 

@@ -39,7 +39,7 @@ torch::Tensor integer_product(const torch::Tensor& a, const torch::Tensor& b) {
 }
 
 torch::Tensor bfloat16_operand(const torch::Tensor& matrix, FastProducts fast) {
-  return fast.bfloat16 ? matrix : matrix.to(torch::kFloat);
+  return matrix.to(fast.bfloat16 ? torch::kBFloat16 : torch::kFloat);
 }
 
 torch::Tensor bfloat16_product(const torch::Tensor& a, const torch::Tensor& b) {

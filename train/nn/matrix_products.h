@@ -28,7 +28,7 @@ struct FastProducts {
 inline constexpr std::int64_t kLongestIntegerSum = (std::int64_t{1} << 24) / 127;
 [[nodiscard]] torch::Tensor integer_product(const torch::Tensor& a, const torch::Tensor& b);
 
-// `matrix`, BF16, as the products below take it: itself or its values in FP32.
+// `matrix`, of values that BF16 holds exactly, as the products below take it: in BF16 or in FP32.
 [[nodiscard]] torch::Tensor bfloat16_operand(const torch::Tensor& matrix, FastProducts fast = fast_products());
 
 // a b of two such operands -> BF16; sums are FP32.

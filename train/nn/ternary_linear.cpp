@@ -69,16 +69,16 @@ struct TernaryLinear : torch::autograd::Function<TernaryLinear> {
         scaled.narrow(1, static_cast<std::int64_t>(g) * width, width).mul_(factors[g]);
       }
     }
-    const torch::Tensor operand = bfloat16 ? bfloat16_operand(scaled) : scaled;
+    const auto operand = [&](const torch::Tensor& x) { return bfloat16 ? bfloat16_operand(x) : x.to(torch::kFloat); };
     const auto product = [&](const torch::Tensor& a, const torch::Tensor& b) {
       return bfloat16 ? bfloat16_product(a, b) : torch::mm(a, b);
     };
+    const torch::Tensor left = operand(scaled);
     torch::Tensor dx;
     if (context->needs_input_grad(0)) {
       auto shape = gradients[0].sizes().vec();
       shape.back() = weight.size(1);
-      const torch::Tensor right = bfloat16 ? bfloat16_operand(matrix.to(type)) : matrix.to(type);
-      dx = widen(product(operand, right).narrow(0, 0, dy.size(0)), inverse.reciprocal()).view(shape);
+      dx = widen(product(left, operand(matrix)).narrow(0, 0, dy.size(0)), inverse.reciprocal()).view(shape);
     }
     torch::Tensor dw, dscales;
     if (context->needs_input_grad(1) || context->needs_input_grad(2)) {
@@ -86,7 +86,7 @@ struct TernaryLinear : torch::autograd::Function<TernaryLinear> {
                                      .clamp_min(kMinimumTernaryScale)
                                      .reciprocal()
                                      .repeat_interleave(weight.size(0) / scales.size(0));
-      dw = widen(product(operand.t(), bfloat16 ? bfloat16_operand(padded_bfloat16(codes)) : codes.to(type)), rows);
+      dw = widen(product(left.t(), operand(bfloat16 ? padded_bfloat16(codes) : codes)), rows);
       if (context->needs_input_grad(2)) dscales = scale_gradients(dw, weight, scales);
     }
     return {dx, dw, dscales, torch::Tensor()};

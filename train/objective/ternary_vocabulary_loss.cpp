@@ -33,10 +33,9 @@ class Pass {
        const torch::Tensor& targets, const std::optional<torch::Tensor>& token_weights,
        const std::optional<torch::Tensor>& offsets)
       : tokens_(quantize_tokens(hidden)),
-        matrix_(quantize_matrix(weight, scale)),
         codes_(integer_operand(tokens_.codes)),
-        columns_(integer_operand(matrix_.t())),
-        wide_matrix_(bfloat16_operand(matrix_.to(torch::kBFloat16))),
+        matrix_(integer_operand(quantize_matrix(weight, scale))),
+        wide_matrix_(bfloat16_operand(matrix_)),
         scale_(std::max(scale.item<float>(), kMinimumTernaryScale)),
         targets_(values<std::int64_t>(targets)),
         token_weights_(token_weights ? values<float>(*token_weights) : std::span<const float>{}),
@@ -51,7 +50,7 @@ class Pass {
     std::vector<double> losses(static_cast<std::size_t>(count));
     for (std::int64_t begin = 0; begin < count; begin += chunk) {
       const std::int64_t rows = std::min(chunk, count - begin);
-      const torch::Tensor products = integer_product(codes_.narrow(0, first + begin, rows), columns_);
+      const torch::Tensor products = integer_product(codes_.narrow(0, first + begin, rows), matrix_.t());
       const torch::Tensor out = weights.narrow(0, begin, rows);
       for_rows(products, [&](std::size_t row, std::size_t size, std::size_t width) {
         for (std::size_t i = row; i < row + size; ++i) {
@@ -106,10 +105,9 @@ class Pass {
   }
 
   QuantizedTokens tokens_;
-  torch::Tensor matrix_;       // int8 [C, d]
   torch::Tensor codes_;        // [n, d], an operand of integer products
-  torch::Tensor columns_;      // [d, C], the other
-  torch::Tensor wide_matrix_;  // the same as an operand of BF16 products
+  torch::Tensor matrix_;       // [C, d], the same
+  torch::Tensor wide_matrix_;  // as an operand of BF16 products: where both are FP32, one tensor
   float scale_;
   std::span<const std::int64_t> targets_;
   std::span<const float> token_weights_;
