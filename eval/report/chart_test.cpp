@@ -88,11 +88,14 @@ TEST(SeriesTest, SmoothingKeepsSlopesAndGaps) {
   for (int i = 0; i < 20; ++i) slope.push_back({double(i), 2.0 * i});
   const Series smoothed = smooth(slope, 4);
   for (std::size_t i = 0; i < slope.size(); ++i) EXPECT_NEAR(smoothed[i].y, slope[i].y, 1e-12) << i;
+  slope.back().y += 10.0;  // stands out at the end, where the eight before it also count
+  EXPECT_LT(smooth(slope, 4).back().y, slope.back().y - 5.0);
   const Series parts = smooth(Series{{0, 1}, {1, 1}, {2, 1}, {3, kNaN}, {4, 9}, {5, 0}, {6, 0}}, 2);
   EXPECT_EQ(parts[2].y, 1.0);  // nothing from beyond the gap
   EXPECT_TRUE(parts[3].is_gap());
-  EXPECT_EQ(parts[4].y, 9.0);
+  EXPECT_DOUBLE_EQ(parts[4].y, 7.5);  // on the line through 9, 0 and 0
   EXPECT_DOUBLE_EQ(parts[5].y, 3.0);
+  EXPECT_EQ(smooth(Series{{0, kNaN}, {1, 7}}, 2)[1].y, 7.0);
 }
 
 TEST(SeriesTest, ThinningAverages) {

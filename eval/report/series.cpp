@@ -60,14 +60,27 @@ Series smooth(std::span<const Point> points, std::size_t reach) {
       ++begin;
       continue;
     }
-    // The sums of the values up to each, within the stretch without a gap.
-    std::vector<double> sums = {0.0};
     std::size_t end = begin;
-    for (; end < points.size() && !points[end].is_gap(); ++end) sums.push_back(sums.back() + points[end].y);
-    for (std::size_t i = begin; i < end; ++i) {
-      const std::size_t side = std::min({reach, i - begin, end - 1 - i});
-      const double sum = sums[i - begin + side + 1] - sums[i - begin - side];
-      smoothed[i].y = sum / static_cast<double>(2 * side + 1);
+    while (end < points.size() && !points[end].is_gap()) ++end;
+    const auto stretch = points.subspan(begin, end - begin);
+    // The sums of the values up to each, and of each value times its place.
+    std::vector<double> sums = {0.0};
+    std::vector<double> moments = {0.0};
+    for (std::size_t i = 0; i < stretch.size(); ++i) {
+      sums.push_back(sums.back() + stretch[i].y);
+      moments.push_back(moments.back() + static_cast<double>(i) * stretch[i].y);
+    }
+    const std::size_t span = std::min(2 * reach, stretch.size() - 1);
+    for (std::size_t i = 0; i < stretch.size(); ++i) {
+      const std::size_t first = std::min(i - std::min(reach, i), stretch.size() - 1 - span);
+      const std::size_t last = first + span;
+      const auto count = static_cast<double>(last - first + 1);
+      const double mean = (sums[last + 1] - sums[first]) / count;
+      const double middle = static_cast<double>(first + last) / 2;
+      const double covariance = moments[last + 1] - moments[first] - middle * count * mean;
+      const double variance = count * (count * count - 1) / 12;  // of the places about their middle, summed
+      const double slope = last > first ? covariance / variance : 0.0;
+      smoothed[begin + i].y = mean + slope * (static_cast<double>(i) - middle);
     }
     begin = end;
   }

@@ -31,8 +31,9 @@ struct Range {
 // The smallest that holds both.
 [[nodiscard]] std::optional<Range> join(const std::optional<Range>& a, const std::optional<Range>& b);
 
-// Each point's mean with its neighbours, up to `reach` on both sides and as many on one as on the other, so that a
-// slope stays in its place; none beyond a gap.
+// Each point's mean with its neighbours, `reach` on both sides and none beyond a gap. Where one side has fewer, the other
+// has more, and the straight line fitted to them all is taken at the point (local linear regression): a slope stays in
+// its place, and the last point does not stand for itself alone.
 [[nodiscard]] Series smooth(std::span<const Point> points, std::size_t reach);
 
 // At most about `limit` points: means over neighbours, never across a gap. Gaps stay.

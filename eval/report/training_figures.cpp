@@ -111,8 +111,10 @@ void add_line_figure(const LineFigure& wanted, std::vector<ChartLine> lines, con
     caption += fmt::format(" {}: {}", note, wanted.single_steps);
   }
   if (std::ranges::any_of(chart.lines, [](const ChartLine& line) { return !line.behind.empty(); })) {
-    caption += fmt::format("{}Smoothed: each point is the mean of a {}th of the line, which stands pale behind it.",
-                           caption.empty() ? "" : " ", kSmoothedPart);
+    caption += fmt::format(
+        "{}Smoothed: each point is the mean of a {}th of the line, at its ends the straight line fitted to as "
+        "much of it; the line itself stands pale behind.",
+        caption.empty() ? "" : " ", kSmoothedPart);
   }
   made.figures.push_back(
       {std::string(wanted.id), std::string(wanted.title), std::move(caption), describe(chart), draw(chart)});
