@@ -24,26 +24,27 @@ if(BITMAR_TESTS AND NOT BITMAR_CORE_ONLY)
   target_precompile_headers(bitmar_test_headers PRIVATE <gmock/gmock.h>)
 endif()
 
-# bitmar_test(NAME SOURCE LIBS...): one gtest executable, registered with CTest. The tests find the sources by
+# bitmar_test(NAME SOURCES LIBS...): one gtest executable, registered with CTest. The tests find the sources by
 # BITMAR_SOURCE_DIR. bitmar_test_executable: the same without the precompiled GoogleTest.
-function(bitmar_test_executable name source)
-  add_executable(${name} ${source})
+function(bitmar_test_executable name sources)
+  add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE bitmar_options ${ARGN} GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE BITMAR_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   add_test(NAME ${name} COMMAND ${name})
 endfunction()
 
-function(bitmar_test name source)
-  bitmar_test_executable(${name} ${source} ${ARGN})
+function(bitmar_test name sources)
+  bitmar_test_executable(${name} "${sources}" ${ARGN})
   if(TARGET bitmar_test_headers)
     target_precompile_headers(${name} REUSE_FROM bitmar_test_headers)
   endif()
 endfunction()
 
-# bitmar_layer(NAME [DEPENDS layer...] [LIBRARIES target...] [EXCLUDE file...]): the static library bitmar_<NAME> of
-# every .cpp in the current folder (not below it), and one test executable per *_test.cpp.
+# bitmar_layer(NAME [TESTS_TOGETHER] [DEPENDS layer...] [LIBRARIES target...] [EXCLUDE file...]): the static library
+# bitmar_<NAME> of every .cpp in the current folder (not below it), and one test executable per *_test.cpp; those of
+# TESTS_TOGETHER are a single one with BITMAR_UNITY, <NAME>_tests.
 function(bitmar_layer layer)
-  cmake_parse_arguments(LAYER "" "" "DEPENDS;LIBRARIES;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(LAYER "TESTS_TOGETHER" "" "DEPENDS;LIBRARIES;EXCLUDE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
@@ -61,7 +62,10 @@ function(bitmar_layer layer)
     add_library(bitmar_${layer} INTERFACE)
     target_link_libraries(bitmar_${layer} INTERFACE bitmar_options ${LAYER_DEPENDS} ${LAYER_LIBRARIES})
   endif()
-  if(BITMAR_TESTS)
+  if(BITMAR_TESTS AND BITMAR_UNITY AND LAYER_TESTS_TOGETHER)
+    bitmar_test(${layer}_tests "${tests}" bitmar_${layer})
+    bitmar_unity(${layer}_tests)
+  elseif(BITMAR_TESTS)
     foreach(test IN LISTS tests)
       get_filename_component(name ${test} NAME_WE)
       bitmar_test(${layer}_${name} ${test} bitmar_${layer})

@@ -7,9 +7,12 @@
 
 #include "nn/bit_linear.h"
 #include "nn/fused_ops.h"
+#include "nn/testing.h"
 
 namespace bitmar {
 namespace {
+
+using testing_nn::relative_error;
 
 struct Operands {
   torch::Tensor x, weight, scales, upstream;
@@ -38,10 +41,6 @@ torch::Tensor plain(const Operands& operands) {
   }
   return torch::linear(fake_quantize_activations(operands.x).to(torch::kDouble),
                        torch::cat(matrices).to(torch::kDouble));
-}
-
-double relative_error(const torch::Tensor& a, const torch::Tensor& b) {
-  return ((a.to(torch::kDouble) - b.to(torch::kDouble)).norm() / b.to(torch::kDouble).norm()).item<double>();
 }
 
 class TernaryLinearTest : public ::testing::TestWithParam<GradientProducts> {};

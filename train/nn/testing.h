@@ -1,4 +1,4 @@
-// A small model and batches for tests.
+// A small model, batches and a measure of difference for tests.
 #pragma once
 
 #include <torch/torch.h>
@@ -37,6 +37,12 @@ inline ModelInput random_input(const ModelConfig& config, std::int64_t rows, std
     input.image_of_row = torch::full({rows}, -1, torch::kLong);
   }
   return input;
+}
+
+// ||a - b|| / ||b||.
+inline double relative_error(const torch::Tensor& a, const torch::Tensor& b) {
+  const auto reference = b.to(torch::kDouble);
+  return ((a.to(torch::kDouble) - reference).norm() / reference.norm()).item<double>();
 }
 
 }  // namespace bitmar::testing_nn

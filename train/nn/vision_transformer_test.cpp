@@ -14,10 +14,13 @@
 #include "io/safetensors.h"
 #include "model/schema/tensor_table.h"
 #include "nn/fused_ops.h"
+#include "nn/testing.h"
 #include "nn/vision_transformer_weights.h"
 
 namespace bitmar {
 namespace {
+
+using testing_nn::relative_error;
 
 VisionTowerConfig tiny(TowerPrecision precision = TowerPrecision::kFloat32) {
   VisionTowerConfig config;
@@ -73,10 +76,6 @@ torch::Tensor plain_tower(VisionTransformerImpl& tower, const torch::Tensor& ima
     x = x + linear(0.5 * hidden * (1 + torch::erf(hidden / std::sqrt(2.0))), block->mlp->down);
   }
   return norm_of(x, tower.norm, config.norm_epsilon).slice(1, 1);
-}
-
-double relative_error(const torch::Tensor& a, const torch::Tensor& b) {
-  return ((a - b).norm() / b.norm()).item<double>();
 }
 
 TEST(VisionTransformer, FloatTowerEqualsTheWrittenOutViT) {

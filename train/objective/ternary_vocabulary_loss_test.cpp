@@ -14,7 +14,7 @@ struct Outcome {
   std::vector<torch::Tensor> gradients;  // hidden, weight, scale
 };
 
-struct Case {
+struct TernaryLossCase {
   std::int64_t tokens;
   std::int64_t columns;
   std::int64_t chunk;
@@ -22,7 +22,7 @@ struct Case {
   bool weights;
 };
 
-Outcome run(const Case& the_case, bool plain) {
+Outcome run(const TernaryLossCase& the_case, bool plain) {
   torch::manual_seed(4);
   const std::int64_t width = 64;
   const auto hidden = torch::randn({the_case.tokens, width}).requires_grad_();
@@ -39,17 +39,16 @@ Outcome run(const Case& the_case, bool plain) {
     loss = torch::cross_entropy_loss(logits, targets, {}, at::Reduction::None);
     loss = (weights.defined() ? weights * loss : loss).mean();
   } else {
-    loss = ternary_vocabulary_loss(hidden, weight, scale, targets,
-                                   {.token_weights = weights,
-                                    .column_offsets = offsets,
-                                    .chunk_tokens = the_case.chunk},
-                                   GradientProducts::kBFloat16);
+    loss =
+        ternary_vocabulary_loss(hidden, weight, scale, targets,
+                                {.token_weights = weights, .column_offsets = offsets, .chunk_tokens = the_case.chunk},
+                                GradientProducts::kBFloat16);
   }
   (3.0 * loss).backward();  // the gradient that arrives from above is not 1
   return {loss.item<double>(), {hidden.grad(), weight.grad(), scale.grad()}};
 }
 
-class TernaryVocabularyLossTest : public ::testing::TestWithParam<Case> {};
+class TernaryVocabularyLossTest : public ::testing::TestWithParam<TernaryLossCase> {};
 
 // Loss and gradients equal torch's cross-entropy on all logits at once, in FP64.
 TEST_P(TernaryVocabularyLossTest, EqualsThePlainComputation) {
@@ -67,11 +66,13 @@ TEST_P(TernaryVocabularyLossTest, EqualsThePlainComputation) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, TernaryVocabularyLossTest,
-                         ::testing::Values(Case{1, 503, 256, false, false}, Case{7, 503, 1, true, true},
-                                           Case{65, 130, 64, false, true}, Case{700, 997, 33, true, false},
-                                           Case{40, 50257, 16, false, true},
+                         ::testing::Values(TernaryLossCase{1, 503, 256, false, false},
+                                           TernaryLossCase{7, 503, 1, true, true},
+                                           TernaryLossCase{65, 130, 64, false, true},
+                                           TernaryLossCase{700, 997, 33, true, false},
+                                           TernaryLossCase{40, 50257, 16, false, true},
                                            // More weights than are held at once: three groups of tokens.
-                                           Case{40, 600000, 16, false, true}));
+                                           TernaryLossCase{40, 600000, 16, false, true}));
 
 TEST(TernaryVocabularyLoss, ComputesNoGradientsWhereNoneAreWanted) {
   const torch::NoGradGuard no_grad;

@@ -4,17 +4,21 @@
 
 #include <cmath>
 
+#include "nn/testing.h"
+
 namespace bitmar {
 namespace {
 
-struct Case {
+using testing_nn::relative_error;
+
+struct LossCase {
   std::int64_t tokens;
   std::int64_t chunk;
   bool offsets;
   bool weights;
 };
 
-class VocabularyLossTest : public ::testing::TestWithParam<Case> {};
+class VocabularyLossTest : public ::testing::TestWithParam<LossCase> {};
 
 // Loss and gradients equal torch's cross-entropy on all logits at once.
 TEST_P(VocabularyLossTest, EqualsThePlainComputation) {
@@ -28,8 +32,8 @@ TEST_P(VocabularyLossTest, EqualsThePlainComputation) {
   const auto offsets = with_offsets ? torch::randn({vocabulary}) : torch::Tensor();
   const auto weights = with_weights ? torch::randn({tokens}) : torch::Tensor();
 
-  const auto loss = vocabulary_loss(
-      hidden, weight, targets, {.token_weights = weights, .column_offsets = offsets, .chunk_tokens = chunk});
+  const auto loss = vocabulary_loss(hidden, weight, targets,
+                                    {.token_weights = weights, .column_offsets = offsets, .chunk_tokens = chunk});
   (3.0 * loss).backward();  // the gradient that arrives from above is not 1
 
   const auto plain_hidden = hidden.detach().to(torch::kFloat64).requires_grad_();
@@ -45,17 +49,14 @@ TEST_P(VocabularyLossTest, EqualsThePlainComputation) {
   // softmax passes it on to the loss and, relatively, to the probabilities that the gradients are sums of.
   const double logit_error = unit * static_cast<double>(width) * 12.0;
   EXPECT_NEAR(loss.item<double>(), plain.item<double>(), 2.0 * logit_error);
-  const auto relative_error = [](const torch::Tensor& a, const torch::Tensor& b) {
-    return (a.to(torch::kFloat64) - b).norm().item<double>() / b.norm().item<double>();
-  };
   EXPECT_LT(relative_error(hidden.grad(), plain_hidden.grad()), 4.0 * logit_error);
   EXPECT_LT(relative_error(weight.grad(), plain_weight.grad()), 4.0 * logit_error);
 }
 
 INSTANTIATE_TEST_SUITE_P(Chunks, VocabularyLossTest,
-                         ::testing::Values(Case{1, 256, false, false}, Case{7, 1, false, true},
-                                           Case{64, 64, true, false}, Case{65, 64, false, true},
-                                           Case{200, 33, true, true}));
+                         ::testing::Values(LossCase{1, 256, false, false}, LossCase{7, 1, false, true},
+                                           LossCase{64, 64, true, false}, LossCase{65, 64, false, true},
+                                           LossCase{200, 33, true, true}));
 
 TEST(VocabularyLoss, ComputesNoGradientsWhereNoneAreWanted) {
   const torch::NoGradGuard no_grad;
