@@ -40,11 +40,11 @@ function(bitmar_test name sources)
   endif()
 endfunction()
 
-# bitmar_layer(NAME [TESTS_TOGETHER] [DEPENDS layer...] [LIBRARIES target...] [EXCLUDE file...]): the static library
-# bitmar_<NAME> of every .cpp in the current folder (not below it), and one test executable per *_test.cpp; those of
-# TESTS_TOGETHER are a single one with BITMAR_UNITY, <NAME>_tests.
+# bitmar_layer(NAME [TESTS_TOGETHER] [DEPENDS layer...] [LIBRARIES target...] [TEST_LIBRARIES target...] [EXCLUDE file...]):
+# the static library bitmar_<NAME> of every .cpp in the current folder (not below it), and one test executable per
+# *_test.cpp; those of TESTS_TOGETHER are a single one with BITMAR_UNITY, <NAME>_tests.
 function(bitmar_layer layer)
-  cmake_parse_arguments(LAYER "TESTS_TOGETHER" "" "DEPENDS;LIBRARIES;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(LAYER "TESTS_TOGETHER" "" "DEPENDS;LIBRARIES;TEST_LIBRARIES;EXCLUDE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
@@ -63,12 +63,12 @@ function(bitmar_layer layer)
     target_link_libraries(bitmar_${layer} INTERFACE bitmar_options ${LAYER_DEPENDS} ${LAYER_LIBRARIES})
   endif()
   if(BITMAR_TESTS AND BITMAR_UNITY AND LAYER_TESTS_TOGETHER)
-    bitmar_test(${layer}_tests "${tests}" bitmar_${layer})
+    bitmar_test(${layer}_tests "${tests}" bitmar_${layer} ${LAYER_TEST_LIBRARIES})
     bitmar_unity(${layer}_tests)
   elseif(BITMAR_TESTS)
     foreach(test IN LISTS tests)
       get_filename_component(name ${test} NAME_WE)
-      bitmar_test(${layer}_${name} ${test} bitmar_${layer})
+      bitmar_test(${layer}_${name} ${test} bitmar_${layer} ${LAYER_TEST_LIBRARIES})
     endforeach()
   endif()
 endfunction()
