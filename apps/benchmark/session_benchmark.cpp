@@ -111,8 +111,8 @@ Result<void> SessionBenchmark::run_photo() {
   }
   const std::vector<float> pixels = tower_input(photo_->image, tower.config());
   samples_.photo_fit.push_back(watch.lap());
-  std::vector<float> features(tower.config().patches() * std::size_t{tower.config().width});
-  const MatrixView<float> view{features, tower.config().patches(), tower.config().width};
+  std::vector<float> features(tower.config().patches() * std::size_t{tower.config().feature_width()});
+  const MatrixView<float> view{features, tower.config().patches(), tower.config().feature_width()};
   watch.lap();
   tower.encode(pixels, view, *vision_, pool_.get());
   samples_.tower.push_back(watch.lap());

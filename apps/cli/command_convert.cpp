@@ -24,6 +24,7 @@ struct ConvertFlags {
   std::optional<std::uint32_t> image_size;
   std::optional<std::uint32_t> heads;
   std::string normalisation = "half";
+  bool class_token = false;
   std::optional<std::string> name;
   bool json = false;
 };
@@ -36,6 +37,7 @@ Result<void> convert(const ConvertFlags& options) {
   convert_options.image_size = options.image_size;
   convert_options.heads = options.heads;
   convert_options.imagenet_normalisation = options.normalisation == "imagenet";
+  convert_options.class_feature = options.class_token;
   convert_options.name = options.name;
   GgufWriter writer(kTowerArchitecture);
   BITMAR_TRY(const VisionTowerConfig config, convert_tower(source, kind, convert_options, writer));
@@ -52,6 +54,7 @@ Result<void> convert(const ConvertFlags& options) {
     json["image_size"] = config.image_size;
     json["patch_size"] = config.patch_size;
     json["width"] = config.width;
+    json["feature_width"] = config.feature_width();
     json["depth"] = config.depth;
     json["heads"] = config.heads;
     json["mlp"] = config.mlp == TowerMlp::kSwiGlu ? "swiglu" : "gelu";
@@ -90,6 +93,8 @@ void add_convert_command(CLI::App& app, CommandAction& action) {
                    "timm only: half (mean and deviation 0.5, the AugReg weights) or imagenet")
       ->check(CLI::IsMember({"half", "imagenet"}))
       ->capture_default_str();
+  command->add_flag("--class-token", options->class_token,
+                    "its features: each patch's, followed by the class token's, twice as wide");
   command->add_option("--name", options->name, "the tower's name in the file");
   command->add_flag("--json", options->json, "print the result as JSON");
   command->footer(

@@ -108,13 +108,13 @@ Result<void> serve_tower(const std::string& path, const Image& photo, std::size_
   BITMAR_TRY(const VisionTower tower, load_tower_file(path, *kernels));
   const VisionTowerConfig& config = tower.config();
   const std::vector<float> pixels = tower_input(photo, config);
-  std::vector<float> features(std::size_t{config.patches()} * config.width);
+  std::vector<float> features(std::size_t{config.patches()} * config.feature_width());
   VisionWorkspace workspace(tower);
   ThreadPool pool(threads);
   serve(*kernels, [&](std::string_view name, std::size_t) -> Result<double> {
     if (name != "encode") return fail(ErrorCode::kInvalidArgument, "'{}': expected 'encode'", name);
     const auto start = Clock::now();
-    tower.encode(pixels, {features, config.patches(), config.width}, workspace, &pool);
+    tower.encode(pixels, {features, config.patches(), config.feature_width()}, workspace, &pool);
     return seconds_since(start);
   });
   return {};

@@ -114,7 +114,7 @@ Result<ImageFeatures> ImageReader::read(const std::string& name) {
   if (source_->needs_tower()) {
     BITMAR_TRY(const std::string path, source_->path_of(name));
     BITMAR_TRY(const Image photo, load_image(path));
-    features = {{}, tower_->config().patches(), tower_->config().width};
+    features = {{}, tower_->config().patches(), tower_->config().feature_width()};
     features.values.resize(features.patches * features.width);
     encoder_->encode(photo, {features.values, features.patches, features.width}, nullptr);
     return features;

@@ -165,7 +165,7 @@ std::size_t VisionTower::memory_bytes() const {
 void VisionTower::encode(std::span<const float> pixels, MatrixView<float> features, VisionWorkspace& workspace,
                          ThreadPool* pool) const {
   assert(pixels.size() == std::size_t{3} * config_.image_size * config_.image_size);
-  assert(features.rows == config_.patches() && features.columns == config_.width);
+  assert(features.rows == config_.patches() && features.columns == config_.feature_width());
   assert(workspace.hidden_.size() == token_count(config_) * config_.width);
   embed(pixels, workspace, pool);
   for (const Block& block : blocks_) {
@@ -173,7 +173,15 @@ void VisionTower::encode(std::span<const float> pixels, MatrixView<float> featur
     feed_forward(block, workspace, pool);
   }
   const auto hidden = matrix(workspace.hidden_, token_count(config_), config_.width);
-  normalise(hidden.slice(prefix_tokens(config_), config_.patches()), norm_, features);
+  if (!config_.class_feature) {
+    return normalise(hidden.slice(prefix_tokens(config_), config_.patches()), norm_, features);
+  }
+  const auto normed = matrix(workspace.normed_, token_count(config_), config_.width);
+  normalise(hidden, norm_, normed);
+  for (std::size_t patch = 0; patch < config_.patches(); ++patch) {
+    std::ranges::copy(normed.row(prefix_tokens(config_) + patch), features.row(patch).begin());
+    std::ranges::copy(normed.row(0), features.row(patch).begin() + config_.width);
+  }
 }
 
 void VisionTower::embed(std::span<const float> pixels, VisionWorkspace& workspace, ThreadPool* pool) const {

@@ -54,9 +54,9 @@ class VisionTower {
   // Bytes that the parameters take in memory.
   [[nodiscard]] std::size_t memory_bytes() const;
 
-  // pixels [3, image_size, image_size], normalised; features [patches, width]: the final norm's patch tokens in raster
-  // order, without class and register tokens. `workspace` is of this tower. `pool` may be null; the result
-  // has the same bits for any number of threads.
+  // pixels [3, image_size, image_size], normalised; features [patches, feature_width()]: the final norm's patch tokens
+  // in raster order, without register tokens, each followed by the class token where the config has class_feature.
+  // `workspace` is of this tower. `pool` may be null; the result has the same bits for any number of threads.
   void encode(std::span<const float> pixels, MatrixView<float> features, VisionWorkspace& workspace,
               ThreadPool* pool) const;
 

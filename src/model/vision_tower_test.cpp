@@ -25,6 +25,7 @@ struct Variant {
   TowerMlp mlp = TowerMlp::kGelu;
   bool layer_scale = false;
   std::uint32_t registers = 0;
+  bool class_feature = false;
 };
 
 ModelConfig config_of(const Variant& variant) {
@@ -37,6 +38,8 @@ ModelConfig config_of(const Variant& variant) {
   tower.mlp = variant.mlp;
   tower.layer_scale = variant.layer_scale;
   tower.register_tokens = variant.registers;
+  tower.class_feature = variant.class_feature;
+  config.vision_width = tower.feature_width();
   config.tower = tower;
   return config;
 }
@@ -46,7 +49,7 @@ class ReferenceTower {
   ReferenceTower(const ModelConfig& config, const TensorDecoder& tensors)
       : config_(*config.tower), weights_(config, tensors) {}
 
-  // [patches, width]
+  // [patches, feature_width()]
   Rows encode(const std::vector<float>& pixels) {
     const std::size_t side = config_.image_size;
     const std::size_t patch = config_.patch_size;
@@ -75,7 +78,11 @@ class ReferenceTower {
       add_scaled(x, feed_forward(block + "mlp.", norm(block + "mlp_norm", x)), block + "mlp_scale");
     }
     x = norm("norm", x);
-    return {x.begin() + static_cast<std::ptrdiff_t>(prefix), x.end()};
+    Rows features(x.begin() + static_cast<std::ptrdiff_t>(prefix), x.end());
+    for (Row& row : features) {
+      if (config_.class_feature) std::ranges::copy(x[0], std::back_inserter(row));
+    }
+    return features;
   }
   [[nodiscard]] double closest_tie() const { return closest_tie_; }
 
@@ -228,8 +235,9 @@ std::vector<float> random_pixels(const VisionTowerConfig& config, std::uint64_t 
 
 std::vector<float> encode(const VisionTower& tower, const std::vector<float>& pixels, ThreadPool* pool) {
   VisionWorkspace workspace(tower);
-  std::vector<float> features(tower.config().patches() * tower.config().width);
-  tower.encode(pixels, {features, tower.config().patches(), tower.config().width}, workspace, pool);
+  const std::size_t patches = tower.config().patches();
+  std::vector<float> features(patches * tower.config().feature_width());
+  tower.encode(pixels, {features, patches, tower.config().feature_width()}, workspace, pool);
   return features;
 }
 
@@ -242,7 +250,9 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"registers", TowerPrecision::kFloat32, TowerMlp::kGelu, true, 3},
                       Variant{"swiglu_registers", TowerPrecision::kFloat32, TowerMlp::kSwiGlu, true, 4},
                       Variant{"int8", TowerPrecision::kInt8}, Variant{"ternary", TowerPrecision::kTernary},
-                      Variant{"ternary_registers", TowerPrecision::kTernary, TowerMlp::kGelu, true, 2}),
+                      Variant{"ternary_registers", TowerPrecision::kTernary, TowerMlp::kGelu, true, 2},
+                      Variant{"class_feature", TowerPrecision::kFloat32, TowerMlp::kGelu, false, 2, true},
+                      Variant{"ternary_class_feature", TowerPrecision::kTernary, TowerMlp::kGelu, false, 0, true}),
     [](const auto& info) { return std::string(info.param.name); });
 
 // A quantized tower whose activations come close to a tie is passed over, since floats may round it the other way;
@@ -265,7 +275,8 @@ TEST_P(VisionTowerVariants, EqualsAPlainTransformerInDoubles) {
     double largest = 0;
     double difference = 0;
     for (std::size_t i = 0; i < features.size(); ++i) {
-      const double wanted = expected[i / config.tower->width][i % config.tower->width];
+      const std::size_t width = config.tower->feature_width();
+      const double wanted = expected[i / width][i % width];
       largest = std::max(largest, std::abs(wanted));
       difference = std::max(difference, std::abs(wanted - static_cast<double>(features[i])));
     }
@@ -285,7 +296,7 @@ TEST_P(VisionTowerVariants, ThreadsAndAUsedWorkspaceChangeNothing) {
   EXPECT_EQ(encode(loaded.tower, pixels, &pool), expected);
   VisionWorkspace workspace(loaded.tower);
   std::vector<float> features(expected.size());
-  const MatrixView<float> out{features, config.tower->patches(), config.tower->width};
+  const MatrixView<float> out{features, config.tower->patches(), config.tower->feature_width()};
   loaded.tower.encode(random_pixels(*config.tower, 6), out, workspace, nullptr);
   EXPECT_NE(features, expected);
   loaded.tower.encode(pixels, out, workspace, nullptr);

@@ -79,9 +79,9 @@ Result<std::shared_ptr<const Engine>> Engine::load(const GgufFile& file, std::ve
   }
   if (!options.tower_path.empty()) {
     BITMAR_TRY(VisionTower tower, load_tower_file(options.tower_path, *kernels));
-    if (tower.config().width != config.vision_width) {
+    if (tower.config().feature_width() != config.vision_width) {
       return fail(ErrorCode::kInvalidArgument, "{}: its features are {} wide; {} expects {}", options.tower_path,
-                  tower.config().width, file.name(), config.vision_width);
+                  tower.config().feature_width(), file.name(), config.vision_width);
     }
     engine->tower_.emplace(std::move(tower));
   } else if (config.tower) {

@@ -115,7 +115,7 @@ class BatchEncoder {
   BatchEncoder(const VisionTower& tower, const FeatureJob& job, ThreadPool& pool) : pool_(pool) {
     const VisionTowerConfig& config = tower.config();
     const std::size_t rows = job.pool ? pooled_count(config.patches()) : config.patches();
-    row_size_ = rows * config.width;
+    row_size_ = rows * config.feature_width();
     for (std::size_t thread = 0; thread < pool.size(); ++thread) workers_.push_back(Worker(tower, job));
     rows_.resize(pool.size() * kPhotosPerThread * row_size_);
     results_.resize(pool.size() * kPhotosPerThread);
@@ -145,7 +145,7 @@ class BatchEncoder {
     Worker(const VisionTower& tower, const FeatureJob& job)
         : encoder_(tower),
           patches_(tower.config().patches()),
-          width_(tower.config().width),
+          width_(tower.config().feature_width()),
           pooled_(job.pool),
           mirrored_(job.mirror),
           view_seed_(job.view_seed) {
@@ -190,7 +190,7 @@ Result<FeatureReport> extract_features(const VisionTower& tower, std::span<const
   const VisionTowerConfig& config = tower.config();
   const std::size_t rows = job.pool ? pooled_count(config.patches()) : config.patches();
   FeatureReport report;
-  report.shape = {photos.size(), rows, config.width};
+  report.shape = {photos.size(), rows, config.feature_width()};
   BITMAR_TRY(const std::string names, join_names(photos));
   Record record;
   record.identity = make_identity(tower, job, names, report.shape);

@@ -63,7 +63,7 @@ Result<ImageFeatures> Session::encode_image(const Image& photo) {
                 engine_->name());
   }
   if (!encoder_) encoder_.emplace(*tower);
-  ImageFeatures features{{}, tower->config().patches(), tower->config().width};
+  ImageFeatures features{{}, tower->config().patches(), tower->config().feature_width()};
   features.values.resize(features.patches * features.width);
   encoder_->encode(photo, {features.values, features.patches, features.width}, pool_.get());
   return features;

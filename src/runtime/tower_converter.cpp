@@ -101,6 +101,7 @@ Result<void> apply_conventions(const SafeTensorsFile& file, TowerSource kind, co
   }
   config.heads = options.heads.value_or(config.width / kHeadWidth);
   config.precision = options.precision;
+  config.class_feature = options.class_feature;
   config.norm_epsilon = 1e-6f;
   if (kind == TowerSource::kDinov2) {
     // The processor of facebook/dinov2-*: shorter side to 256, centre 224, ImageNet statistics. The position

@@ -27,6 +27,7 @@ struct ConvertOptions {
   std::optional<std::uint32_t> image_size;              // default: 224 for DINOv2, else the size of the position grid
   std::optional<std::uint32_t> heads;                   // default: width / 64, as all published DINOv2 and most ViTs
   bool imagenet_normalisation = false;                  // timm only: ImageNet mean and deviation instead of 0.5
+  bool class_feature = false;                           // VisionTowerConfig::class_feature
   std::optional<std::string> name;                      // default: by source and width
 };
 

@@ -79,10 +79,10 @@ def dinov2(shape, registers: bool) -> torch.nn.Module:
                                  patch_size=14)), seed=width + registers)
 
 
-def convert(program, folder: Path, source: str, precision: str = "float32") -> tuple[Path, dict]:
+def convert(program, folder: Path, source: str, precision: str = "float32", *options: str) -> tuple[Path, dict]:
     output = folder / f"{precision}.gguf"
     command = [program("bitmar"), "convert", source, folder / "model.safetensors", "-o", output, "--precision",
-               precision, "--json"]
+               precision, "--json", *options]
     return output, json.loads(output_of(command))
 
 
@@ -200,3 +200,14 @@ def test_vit_tiny(program, folder, photos, real_data, weights) -> None:
     save_file(tensors, folder / "model.safetensors")
     expected = oracle(vit_tiny(tensors), [prepare(photo, HALF, squash=True) for photo in photos], 1)
     compare(program, folder, "timm", photos, expected)
+
+
+def test_the_class_token_follows_each_patch(program, folder, photos) -> None:
+    tensors = random_timm_tensors(2)
+    save_file(tensors, folder / "model.safetensors")
+    tokens = oracle(vit_tiny(tensors), [prepare(photo, HALF, squash=True) for photo in photos], 0)
+    patches = tokens[:, 1:]
+    tower, config = convert(program, folder, "timm", "float32", "--class-token")
+    assert (config["width"], config["feature_width"]) == (192, 384)
+    expected = np.concatenate([patches, np.broadcast_to(tokens[:, :1], patches.shape)], axis=2)
+    assert relative_error(features(program, tower, photos), expected) <= FLOAT_TOLERANCE

@@ -155,9 +155,9 @@ Result<void> export_model(BitmarModel& model, const ExportOptions& options, cons
   if (!options.tower.empty()) {
     BITMAR_TRY(const GgufFile file, GgufFile::open(options.tower));
     BITMAR_TRY(const VisionTowerConfig tower, read_tower_config(file));
-    if (tower.width != config.vision_width) {
+    if (tower.feature_width() != config.vision_width) {
       return fail(ErrorCode::kInvalidArgument, "{}: the tower's features have width {}; the model was trained on {}",
-                  options.tower, tower.width, config.vision_width);
+                  options.tower, tower.feature_width(), config.vision_width);
     }
     config.tower = tower;
     BITMAR_TRY(const TensorDecoder decoder, TensorDecoder::open(file));

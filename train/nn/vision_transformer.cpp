@@ -158,7 +158,10 @@ torch::Tensor VisionTransformerImpl::forward_with_residuals(const torch::Tensor&
     x = block(x);
     if (residuals != nullptr) residuals->push_back(x);
   }
-  return norm(x).slice(1, 1 + static_cast<std::int64_t>(config_.register_tokens));
+  const torch::Tensor normed = norm(x);
+  const torch::Tensor patch_tokens = normed.slice(1, 1 + static_cast<std::int64_t>(config_.register_tokens));
+  if (!config_.class_feature) return patch_tokens;
+  return torch::cat({patch_tokens, normed.slice(1, 0, 1).expand_as(patch_tokens)}, -1);
 }
 
 std::vector<BitLinear> VisionTransformerImpl::ternary_layers() const {

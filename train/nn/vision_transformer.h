@@ -2,8 +2,8 @@
 // student of distillation (BitViT).
 //
 //   VisionTransformer tower(config);
-//   torch::Tensor features = tower(images);        // [batch, 3, side, side] normalised -> [batch, patches, width]
-//   torch::Tensor targets = pool_patches(features); // [batch, patches / 4, width]
+//   torch::Tensor features = tower(images);        // [batch, 3, side, side] normalised -> [batch, patches, F]
+//   torch::Tensor targets = pool_patches(features); // [batch, patches / 4, F]
 //
 // Registered as `vision_tower`, its parameters have the tensor table's names; a ternary matrix has a `.scale` besides.
 // Ternary towers quantize the block projections as BitLinear does, and the patch embedding's weights to int8 rows
@@ -77,7 +77,8 @@ class VisionTransformerImpl : public torch::nn::Module {
   // ternary.
   explicit VisionTransformerImpl(const VisionTowerConfig& config);
 
-  // The final-norm patch tokens. images: [batch, 3, image_size, image_size] -> [batch, patches, width]
+  // The final-norm patch tokens, each followed by the class token where the config has class_feature.
+  // images: [batch, 3, image_size, image_size] -> [batch, patches, F], F = config().feature_width()
   torch::Tensor forward(const torch::Tensor& images);
   // The same, and the residual stream after each block: [depth] of [batch, tokens, width].
   torch::Tensor forward_with_residuals(const torch::Tensor& images, std::vector<torch::Tensor>* residuals);

@@ -75,7 +75,9 @@ torch::Tensor plain_tower(VisionTransformerImpl& tower, const torch::Tensor& ima
     const torch::Tensor hidden = linear(m, block->mlp->up);
     x = x + linear(0.5 * hidden * (1 + torch::erf(hidden / std::sqrt(2.0))), block->mlp->down);
   }
-  return norm_of(x, tower.norm, config.norm_epsilon).slice(1, 1);
+  x = norm_of(x, tower.norm, config.norm_epsilon);
+  const torch::Tensor patches = x.slice(1, 1);
+  return config.class_feature ? torch::cat({patches, x.slice(1, 0, 1).expand_as(patches)}, -1) : patches;
 }
 
 TEST(VisionTransformer, FloatTowerEqualsTheWrittenOutViT) {
@@ -85,6 +87,18 @@ TEST(VisionTransformer, FloatTowerEqualsTheWrittenOutViT) {
   const torch::Tensor features = tower(images);
   EXPECT_EQ(features.sizes(), (std::vector<std::int64_t>{2, 16, 12}));
   EXPECT_LT(relative_error(features, plain_tower(*tower, images)), 1e-5);
+}
+
+TEST(VisionTransformer, TheClassTokenFollowsEachPatch) {
+  torch::manual_seed(4);
+  VisionTowerConfig config = tiny();
+  config.class_feature = true;
+  VisionTransformer tower(config);
+  const torch::Tensor images = torch::randn({2, 3, 16, 16});
+  const torch::Tensor features = tower(images);
+  EXPECT_EQ(features.sizes(), (std::vector<std::int64_t>{2, 16, 24}));
+  EXPECT_LT(relative_error(features, plain_tower(*tower, images)), 1e-5);
+  EXPECT_EQ(pool_patches(features).sizes(), (std::vector<std::int64_t>{2, 4, 24}));
 }
 
 // The two sum in different orders, so single activation codes may fall on the other side of a rounding: each such step

@@ -275,10 +275,21 @@ void save_module(const torch::nn::Module& module, Checkpoint& checkpoint, const 
     checkpoint.tensors.emplace_back(prefix + item.key(), item.value().detach());
 }
 
+// A model that sees more of a photo than the one it starts from does not use it yet: vision_width may have grown, and
+// the further columns begin at 0.
+bool is_narrower_vision(const std::string& name, const torch::Tensor& stored, const torch::Tensor& value) {
+  return name == "vision.compression.0.weight" && stored.dim() == 2 && stored.size(0) == value.size(0) &&
+         stored.size(1) < value.size(1);
+}
+
 Result<void> load_module(torch::nn::Module& module, const Checkpoint& checkpoint, const std::string& prefix) {
   const torch::NoGradGuard no_grad;
   const auto load = [&](const std::string& name, torch::Tensor& value) -> Result<void> {
     BITMAR_TRY(const torch::Tensor stored, checkpoint.tensor(prefix + name));
+    if (is_narrower_vision(name, stored, value)) {
+      value.zero_().slice(1, 0, stored.size(1)).copy_(stored);
+      return {};
+    }
     if (stored.sizes() != value.sizes()) {
       return fail(ErrorCode::kInvalidFile, "checkpoint tensor '{}{}' has another shape than this model's", prefix,
                   name);

@@ -85,7 +85,7 @@ class Learner {
 
   void save(Checkpoint& checkpoint) const;
   [[nodiscard]] Result<void> restore(const Checkpoint& checkpoint);
-  // Weights and memory only, from another run.
+  // Weights and memory only, from another run; its vision_width may be smaller, and what is new is then not used yet.
   [[nodiscard]] Result<void> initialise(const Checkpoint& checkpoint);
   // The same from a deployed file's model (load_exported_model); the contrastive temperature starts anew.
   [[nodiscard]] Result<void> initialise(const BitmarModel& deployed);

@@ -249,6 +249,34 @@ TEST_F(PretrainTest, StartsFromAModelFile) {
   EXPECT_THAT(other.error().message, HasSubstr("ffn"));
 }
 
+TEST_F(PretrainTest, StartsFromAModelThatSawLessOfAPhoto) {
+  auto settings = pretrain_settings("run");
+  BitmarModel model(settings.model, 0.0);
+  const std::string file = (folder_ / "model.gguf").string();
+  ASSERT_TRUE(export_model(model, {.tower = {}, .merges = settings_.merges, .metadata = {}}, file));
+  settings.model.vision_width = 5;
+  settings.data.train = {settings_.train[1]};  // the features at hand are 2 wide
+  settings.data.validation = settings.data.train;
+  settings.train.init_from = file;
+  settings.train.steps = 1;
+  settings.schedule.peak = 1e-12;  // as good as nothing
+  const auto trained = pretrain(settings, {});
+  ASSERT_TRUE(trained) << trained.error().message;
+
+  const auto checkpoint = CheckpointStore(settings.train.run + "/checkpoints", 0).load_latest(false);
+  ASSERT_TRUE(checkpoint);
+  const torch::Tensor wider = *checkpoint->tensor("model.vision.compression.0.weight");
+  ASSERT_EQ(wider.size(1), 5);
+  EXPECT_EQ(wider.slice(1, 2).abs().max().item<float>(), 0);
+  EXPECT_GT(wider.abs().max().item<float>(), 0);
+
+  settings.train.run += "-narrower";
+  settings.model.vision_width = 1;
+  const auto narrower = pretrain(settings, {});
+  ASSERT_FALSE(narrower);
+  EXPECT_THAT(narrower.error().message, HasSubstr("vision.compression.0.weight"));
+}
+
 TEST_F(PretrainTest, RefusesToOverwriteARunAndAModelOfAnotherShape) {
   auto settings = pretrain_settings("run");
   settings.train.steps = 1;

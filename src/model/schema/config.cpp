@@ -107,9 +107,10 @@ Validity ModelConfig::validate() const {
   }
   if (tower) {
     BITMAR_TRY_VOID(tower->validate());
-    if (tower->width != vision_width) {
+    if (tower->feature_width() != vision_width) {
       return fail_key(ErrorCode::kInvalidArgument, "vision_width",
-                      "vision_width ({}) must equal vision_tower.width ({})", vision_width, tower->width);
+                      "vision_width ({}) must equal the width of the tower's features ({})", vision_width,
+                      tower->feature_width());
     }
   }
   return {};
@@ -129,15 +130,25 @@ ModelConfig bitmar_14m_bitvit() {
   return config;
 }
 
+ModelConfig bitmar_14m_bitvit_class() {
+  ModelConfig config = bitmar_14m_bitvit();
+  config.tower->name = "bitvit-tiny-class";
+  config.tower->class_feature = true;
+  config.vision_width = config.tower->feature_width();
+  return config;
+}
+
 Result<ModelConfig> preset(const std::string& name) {
   if (name == "bitmar-14m") return bitmar_14m();
   if (name == "bitmar-14m-bitvit") return bitmar_14m_bitvit();
-  return fail(ErrorCode::kNotFound, "no preset '{}'; expected bitmar-14m or bitmar-14m-bitvit", name);
+  if (name == "bitmar-14m-bitvit-class") return bitmar_14m_bitvit_class();
+  return fail(ErrorCode::kNotFound, "no preset '{}'; expected bitmar-14m or bitmar-14m-bitvit[-class]", name);
 }
 
 Result<VisionTowerConfig> tower_preset(const std::string& name) {
   if (name == "vit-tiny-16") return VisionTowerConfig{};
   if (name == "bitvit-tiny") return *bitmar_14m_bitvit().tower;
+  if (name == "bitvit-tiny-class") return *bitmar_14m_bitvit_class().tower;
   for (const bool registers : {false, true}) {
     const std::string suffix = registers ? "-registers" : "";
     if (name == "dinov2-small" + suffix) return dinov2(name, 384, 12, 6, registers);
@@ -145,7 +156,8 @@ Result<VisionTowerConfig> tower_preset(const std::string& name) {
     if (name == "dinov2-large" + suffix) return dinov2(name, 1024, 24, 16, registers);
   }
   return fail(ErrorCode::kNotFound,
-              "no tower '{}'; expected vit-tiny-16, bitvit-tiny or dinov2-{{small,base,large}}[-registers]", name);
+              "no tower '{}'; expected vit-tiny-16, bitvit-tiny[-class] or dinov2-{{small,base,large}}[-registers]",
+              name);
 }
 
 }  // namespace bitmar

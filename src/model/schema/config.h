@@ -24,7 +24,7 @@ enum class ImageFit : std::uint32_t {
   kCenterCrop = 1,  // resize the shorter side to resize_shorter, then crop image_size x image_size at the centre
 };
 
-// A vision transformer, pixels [3, image_size, image_size] -> patch features [patches, width].
+// A vision transformer, pixels [3, image_size, image_size] -> patch features [patches, feature_width()].
 struct VisionTowerConfig {
   std::string name = "vit_tiny_patch16_224";
   std::uint32_t image_size = 224;
@@ -37,6 +37,7 @@ struct VisionTowerConfig {
   TowerPrecision precision = TowerPrecision::kFloat32;
   bool layer_scale = false;
   std::uint32_t register_tokens = 0;
+  bool class_feature = false;        // the class token's output follows each patch's: features twice as wide
   std::uint32_t position_grid = 14;  // side of the grid that the position embedding was learned on
   bool position_antialias = false;   // antialiased bicubic interpolation to another grid (DINOv2 with registers)
   float norm_epsilon = 1e-6f;
@@ -47,6 +48,7 @@ struct VisionTowerConfig {
 
   [[nodiscard]] std::uint32_t grid() const { return image_size / patch_size; }
   [[nodiscard]] std::uint32_t patches() const { return grid() * grid(); }
+  [[nodiscard]] std::uint32_t feature_width() const { return class_feature ? 2 * width : width; }
   [[nodiscard]] Validity validate() const;
   bool operator==(const VisionTowerConfig&) const = default;
 };
@@ -94,12 +96,13 @@ struct ModelConfig {
 };
 
 // The presets. `bitmar-14m`: the paper's shape on 768-d DINOv2-B features, no tower in the file.
-// `bitmar-14m-bitvit`: the shipped one, with the ternary ViT-Tiny-shaped tower.
+// `bitmar-14m-bitvit`: with the ternary ViT-Tiny-shaped tower; `bitmar-14m-bitvit-class`: the same with class_feature.
 [[nodiscard]] ModelConfig bitmar_14m();
 [[nodiscard]] ModelConfig bitmar_14m_bitvit();
+[[nodiscard]] ModelConfig bitmar_14m_bitvit_class();
 [[nodiscard]] Result<ModelConfig> preset(const std::string& name);
 
-// Known towers by name: vit-tiny-16, bitvit-tiny, dinov2-{small,base,large}[-registers].
+// Known towers by name: vit-tiny-16, bitvit-tiny, bitvit-tiny-class, dinov2-{small,base,large}[-registers].
 [[nodiscard]] Result<VisionTowerConfig> tower_preset(const std::string& name);
 
 }  // namespace bitmar

@@ -87,6 +87,7 @@ void visit_tower(Config& config, Visitor& visit) {
   visit("bitmar.vision_tower.precision", config.precision);
   visit("bitmar.vision_tower.layer_scale", config.layer_scale);
   visit("bitmar.vision_tower.register_tokens", config.register_tokens);
+  visit.optional("bitmar.vision_tower.class_feature", config.class_feature, false);
   visit("bitmar.vision_tower.position_grid", config.position_grid);
   visit("bitmar.vision_tower.position_antialias", config.position_antialias);
   visit("bitmar.vision_tower.attention.head_count", config.heads);
@@ -110,6 +111,11 @@ class Write {
       writer_.set(key, field);
     }
   }
+  // A field that older files lack is written where it differs from what they mean.
+  template <typename T>
+  void optional(std::string_view key, const T& field, const T& absent) {
+    if (field != absent) (*this)(key, field);
+  }
   void operator()(std::string_view key, const std::array<float, 3>& field) {
     writer_.set(key, std::vector<float>(field.begin(), field.end()));
   }
@@ -128,6 +134,11 @@ class Read {
   void operator()(std::string_view key, T& field) {
     if (!status_) return;
     if (auto read = get(key, field); !read) status_ = std::move(read);
+  }
+  template <typename T>
+  void optional(std::string_view key, T& field, const T& absent) {
+    field = absent;
+    if (file_.contains(key)) (*this)(key, field);
   }
 
  private:

@@ -37,6 +37,8 @@ ModelConfig unusual_config() {
   config.tower->name = "naïve";
   config.tower->precision = TowerPrecision::kInt8;
   config.tower->position_antialias = true;
+  config.tower->class_feature = true;
+  config.vision_width = config.tower->feature_width();
   config.tower->norm_epsilon = 2e-5f;
   config.tower->mean = {0.1f, 0.2f, 0.3f};
   config.tower->deviation = {0.4f, 0.5f, 0.6f};
@@ -46,13 +48,25 @@ ModelConfig unusual_config() {
 }
 
 TEST(ConfigGguf, RoundTripsEveryField) {
-  for (const auto& config : {bitmar_14m(), bitmar_14m_bitvit(), testing::tiny_config(), unusual_config()}) {
+  for (const auto& config :
+       {bitmar_14m(), bitmar_14m_bitvit(), bitmar_14m_bitvit_class(), testing::tiny_config(), unusual_config()}) {
     GgufWriter writer(kModelArchitecture);
     write_config(config, writer);
     const File file(writer);
     const auto read = read_config(*file.parsed);
     ASSERT_TRUE(read) << read.error().message;
     EXPECT_EQ(*read, config);
+  }
+}
+
+// Older files lack the key, and those of such towers stay as they were.
+TEST(ConfigGguf, AClassFeatureIsWrittenWhereThereIsOne) {
+  for (const bool class_feature : {false, true}) {
+    VisionTowerConfig tower = *bitmar_14m_bitvit().tower;
+    tower.class_feature = class_feature;
+    GgufWriter writer(kTowerArchitecture);
+    write_tower_config(tower, writer);
+    EXPECT_EQ(File(writer).parsed->contains("bitmar.vision_tower.class_feature"), class_feature);
   }
 }
 

@@ -79,7 +79,7 @@ TEST(ModelConfig, IgnoresTheMemorysNumbersWhereItIsOff) {
 }
 
 TEST(ModelConfig, RefusesATowerThatCannotBeOrDoesNotFit) {
-  expect_refused([](ModelConfig& c) { c.vision_width = 768; }, "must equal vision_tower.width (192)");
+  expect_refused([](ModelConfig& c) { c.vision_width = 768; }, "must equal the width of the tower's features (192)");
   expect_refused([](ModelConfig& c) { c.tower->patch_size = 0; }, "vision_tower.patch_size");
   expect_refused([](ModelConfig& c) { c.tower->patch_size = 15; }, "vision_tower.patch_size (15)");
   expect_refused([](ModelConfig& c) { c.tower->image_size = 8192; }, "vision_tower.image_size");
