@@ -40,11 +40,11 @@ function(bitmar_test name sources)
   endif()
 endfunction()
 
-# bitmar_layer(NAME [TESTS_TOGETHER] [DEPENDS layer...] [LIBRARIES target...] [TEST_LIBRARIES target...] [EXCLUDE file...]):
+# bitmar_layer(NAME [TESTS_APART] [DEPENDS layer...] [LIBRARIES target...] [TEST_LIBRARIES target...] [EXCLUDE file...]):
 # the static library bitmar_<NAME> of every .cpp in the current folder (not below it), and one test executable per
-# *_test.cpp; those of TESTS_TOGETHER are a single one with BITMAR_UNITY, <NAME>_tests.
+# *_test.cpp, <NAME>_<file>; with BITMAR_UNITY a single one of all, <NAME>_tests, but for TESTS_APART.
 function(bitmar_layer layer)
-  cmake_parse_arguments(LAYER "TESTS_TOGETHER" "" "DEPENDS;LIBRARIES;TEST_LIBRARIES;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(LAYER "TESTS_APART" "" "DEPENDS;LIBRARIES;TEST_LIBRARIES;EXCLUDE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
@@ -62,7 +62,8 @@ function(bitmar_layer layer)
     add_library(bitmar_${layer} INTERFACE)
     target_link_libraries(bitmar_${layer} INTERFACE bitmar_options ${LAYER_DEPENDS} ${LAYER_LIBRARIES})
   endif()
-  if(BITMAR_TESTS AND BITMAR_UNITY AND LAYER_TESTS_TOGETHER)
+  list(LENGTH tests test_count)
+  if(BITMAR_TESTS AND BITMAR_UNITY AND test_count GREATER 1 AND NOT LAYER_TESTS_APART)
     bitmar_test(${layer}_tests "${tests}" bitmar_${layer} ${LAYER_TEST_LIBRARIES})
     bitmar_unity(${layer}_tests)
   elseif(BITMAR_TESTS)

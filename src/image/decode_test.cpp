@@ -13,7 +13,7 @@
 namespace bitmar {
 namespace {
 
-const std::string kGoldens = BITMAR_SOURCE_DIR "/tests/goldens/image/";
+const std::string kDecodeGoldens = BITMAR_SOURCE_DIR "/tests/goldens/image/";
 
 // Bounds what a flipped header bit may ask for.
 constexpr ImageLimits kSmallLimits{.maximum_side = 4096, .maximum_pixels = 1u << 20};
@@ -27,7 +27,7 @@ std::vector<std::byte> read_bytes(const std::string& path) {
 }
 
 std::vector<std::string> golden_names() {
-  std::ifstream list(kGoldens + "decode.txt");
+  std::ifstream list(kDecodeGoldens + "decode.txt");
   std::vector<std::string> names;
   for (std::string name; std::getline(list, name);) names.push_back(name);
   return names;
@@ -53,12 +53,12 @@ int largest_difference(const Image& a, const Image& b) {
   return largest;
 }
 
-class DecodeGolden : public testing::TestWithParam<std::string> {};
+class DecodeGolden : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(DecodeGolden, EqualsPillow) {
-  const auto decoded = load_image(kGoldens + GetParam());
+  const auto decoded = load_image(kDecodeGoldens + GetParam());
   ASSERT_TRUE(decoded) << decoded.error().message;
-  const Image expected = read_ppm(kGoldens + GetParam() + ".ppm");
+  const Image expected = read_ppm(kDecodeGoldens + GetParam() + ".ppm");
   ASSERT_EQ(decoded->width, expected.width);
   ASSERT_EQ(decoded->height, expected.height);
   ASSERT_EQ(decoded->pixels.size(), expected.pixels.size());
@@ -67,7 +67,7 @@ TEST_P(DecodeGolden, EqualsPillow) {
 }
 
 TEST_P(DecodeGolden, EveryTruncationIsAnError) {
-  const auto bytes = read_bytes(kGoldens + GetParam());
+  const auto bytes = read_bytes(kDecodeGoldens + GetParam());
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     const auto decoded = decode_image(std::span(bytes).first(size), "cut", kSmallLimits);
     ASSERT_FALSE(decoded) << "cut to " << size << " of " << bytes.size() << " bytes";
@@ -76,7 +76,7 @@ TEST_P(DecodeGolden, EveryTruncationIsAnError) {
 }
 
 TEST_P(DecodeGolden, FlippedBitsGiveAnErrorOrAPicture) {
-  const auto original = read_bytes(kGoldens + GetParam());
+  const auto original = read_bytes(kDecodeGoldens + GetParam());
   Random random(20240611);
   for (int i = 0; i < 1000; ++i) {
     auto bytes = original;
@@ -89,7 +89,7 @@ TEST_P(DecodeGolden, FlippedBitsGiveAnErrorOrAPicture) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, DecodeGolden, testing::ValuesIn(golden_names()), [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(Files, DecodeGolden, ::testing::ValuesIn(golden_names()), [](const auto& info) {
   std::string name = info.param;
   std::ranges::replace(name, '.', '_');
   return name;
@@ -110,7 +110,7 @@ TEST(Decode, NoiseAfterASignatureIsAnError) {
 
 TEST(Decode, LimitsAreCheckedAndNamed) {
   for (const char* name : {"rgb.png", "rgb_420.jpg", "lossy.webp"}) {
-    const auto file = read_bytes(kGoldens + name);
+    const auto file = read_bytes(kDecodeGoldens + name);
     const auto wide = decode_image(file, name, {.maximum_side = 36});  // all three are 37 x 29
     ASSERT_FALSE(wide);
     EXPECT_EQ(wide.error().code, ErrorCode::kOutOfRange);
@@ -135,8 +135,8 @@ TEST(Load, NamesMissingAndOversizedFiles) {
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
   EXPECT_NE(missing.error().message.find("no/such/photo.jpg"), std::string::npos);
-  EXPECT_FALSE(load_image(kGoldens));  // a folder
-  const auto oversized = load_image(kGoldens + "rgb.png", {.maximum_file_bytes = 100});
+  EXPECT_FALSE(load_image(kDecodeGoldens));  // a folder
+  const auto oversized = load_image(kDecodeGoldens + "rgb.png", {.maximum_file_bytes = 100});
   ASSERT_FALSE(oversized);
   EXPECT_EQ(oversized.error().code, ErrorCode::kOutOfRange);
 }

@@ -11,10 +11,10 @@
 namespace bitmar {
 namespace {
 
-const std::string kGoldens = BITMAR_SOURCE_DIR "/tests/goldens/image/";
+const std::string kResizeGoldens = BITMAR_SOURCE_DIR "/tests/goldens/image/";
 
 Image load(const std::string& name) {
-  const auto image = load_image(kGoldens + name);
+  const auto image = load_image(kResizeGoldens + name);
   EXPECT_TRUE(image) << image.error().message;
   return image ? *image : Image{};
 }
@@ -39,25 +39,25 @@ Image noise(std::uint32_t width, std::uint32_t height) {
 }
 
 TEST(Resize, EqualsPillow) {
-  std::ifstream list(kGoldens + "resize.txt");
+  std::ifstream list(kResizeGoldens + "resize.txt");
   std::string source, expected;
   std::uint32_t width = 0, height = 0;
   int cases = 0;
   for (; list >> source >> width >> height >> expected; ++cases) {
     const Image result = resize_bicubic(load(source), width, height);
-    EXPECT_TRUE(as_ppm(result) == read_text(kGoldens + expected)) << expected;
+    EXPECT_TRUE(as_ppm(result) == read_text(kResizeGoldens + expected)) << expected;
   }
   EXPECT_EQ(cases, 9);
 }
 
 TEST(Resize, CenterCropEqualsPillow) {
-  std::ifstream list(kGoldens + "crop.txt");
+  std::ifstream list(kResizeGoldens + "crop.txt");
   std::string source, expected;
   std::uint32_t shorter = 0, side = 0;
   int cases = 0;
   for (; list >> source >> shorter >> side >> expected; ++cases) {
     const Image result = resize_and_center_crop(load(source), shorter, side);
-    EXPECT_TRUE(as_ppm(result) == read_text(kGoldens + expected)) << expected;
+    EXPECT_TRUE(as_ppm(result) == read_text(kResizeGoldens + expected)) << expected;
   }
   EXPECT_EQ(cases, 4);
 }

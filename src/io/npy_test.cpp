@@ -17,7 +17,7 @@ using testing::values_of;
 
 constexpr const char* kGoodHeader = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
 
-Result<NpyFile> parse(std::string_view header, std::size_t data_bytes, std::uint8_t major = 1) {
+Result<NpyFile> parse_npy(std::string_view header, std::size_t data_bytes, std::uint8_t major = 1) {
   RawFile file;
   file.text("\x93NUMPY").number(major).number<std::uint8_t>(0);
   major == 1 ? file.number(static_cast<std::uint16_t>(header.size()))
@@ -79,17 +79,17 @@ TEST(NpyFile, NamesRowsThatDoNotFit) {
 }
 
 TEST(NpyFile, AcceptsTheDictInOtherSpellings) {
-  EXPECT_TRUE(parse(kGoodHeader, 24));
-  EXPECT_TRUE(parse(kGoodHeader, 24, 2));
-  EXPECT_TRUE(parse(R"({"shape":(2,3),"fortran_order":False,"descr":"<f4"})", 24));
-  EXPECT_TRUE(parse("{'descr': '<f4', 'fortran_order': True, 'shape': (6,), }\n", 24));  // one dimension: no order
-  EXPECT_TRUE(parse("{'descr': '|u1', 'fortran_order': False, 'shape': (0, 9), }", 0));
+  EXPECT_TRUE(parse_npy(kGoodHeader, 24));
+  EXPECT_TRUE(parse_npy(kGoodHeader, 24, 2));
+  EXPECT_TRUE(parse_npy(R"({"shape":(2,3),"fortran_order":False,"descr":"<f4"})", 24));
+  EXPECT_TRUE(parse_npy("{'descr': '<f4', 'fortran_order': True, 'shape': (6,), }\n", 24));  // one dimension: no order
+  EXPECT_TRUE(parse_npy("{'descr': '|u1', 'fortran_order': False, 'shape': (0, 9), }", 0));
 }
 
 TEST(NpyFile, RefusesBadHeaders) {
   const auto invalid = [](std::string_view header, std::string_view part) {
     SCOPED_TRACE(header);
-    expect_error(parse(header, 24), ErrorCode::kInvalidFile, part);
+    expect_error(parse_npy(header, 24), ErrorCode::kInvalidFile, part);
   };
   invalid("", "'{'");
   invalid("{", "a quoted string");
@@ -115,9 +115,9 @@ TEST(NpyFile, RefusesBadHeaders) {
 TEST(NpyFile, RefusesOtherFilesVersionsAndSizes) {
   expect_error(NpyFile::parse(RawFile().text("NUMPY").zeros(20).bytes(), "x"), ErrorCode::kInvalidFile,
                "not a .npy file");
-  expect_error(parse(kGoodHeader, 24, 3), ErrorCode::kUnsupported, "version 3.0");
-  expect_error(parse(kGoodHeader, 23), ErrorCode::kInvalidFile, "23 bytes of data");
-  expect_error(parse(kGoodHeader, 25), ErrorCode::kInvalidFile, "25 bytes of data");
+  expect_error(parse_npy(kGoodHeader, 24, 3), ErrorCode::kUnsupported, "version 3.0");
+  expect_error(parse_npy(kGoodHeader, 23), ErrorCode::kInvalidFile, "23 bytes of data");
+  expect_error(parse_npy(kGoodHeader, 25), ErrorCode::kInvalidFile, "25 bytes of data");
   RawFile long_header;
   long_header.text("\x93NUMPY").number<std::uint8_t>(2).number<std::uint8_t>(0).number<std::uint32_t>(~0u);
   expect_error(NpyFile::parse(long_header.bytes(), "x"), ErrorCode::kInvalidFile, "the header needs 4294967295 bytes");

@@ -12,7 +12,7 @@ using testing::RawFile;
 using testing::TemporaryFolder;
 using testing::values_of;
 
-Result<SafeTensorsFile> parse(std::string_view header, std::size_t data_bytes) {
+Result<SafeTensorsFile> parse_safetensors(std::string_view header, std::size_t data_bytes) {
   const RawFile file = RawFile().number<std::uint64_t>(header.size()).text(header).zeros(data_bytes);
   return SafeTensorsFile::parse(file.bytes(), "test.safetensors");
 }
@@ -26,7 +26,7 @@ void expect_error(const Result<SafeTensorsFile>& file, ErrorCode code, std::stri
 
 void expect_invalid(std::string_view header, std::size_t data_bytes, std::string_view part) {
   SCOPED_TRACE(header);
-  expect_error(parse(header, data_bytes), ErrorCode::kInvalidFile, part);
+  expect_error(parse_safetensors(header, data_bytes), ErrorCode::kInvalidFile, part);
 }
 
 TEST(SafeTensorsFile, ReadsTheOfficialPackagesFile) {
@@ -104,9 +104,9 @@ TEST(SafeTensorsWriter, WritesMetadataThatIsNotUtf8AsReplacements) {
 }
 
 TEST(SafeTensorsFile, AcceptsPaddingAndNoTensors) {
-  EXPECT_TRUE(parse("{}", 0));
-  EXPECT_TRUE(parse("{}      ", 0));
-  EXPECT_TRUE(parse(R"({"a":{"shape":[2],"data_offsets":[0,8],"dtype":"F32"}}   )", 8));
+  EXPECT_TRUE(parse_safetensors("{}", 0));
+  EXPECT_TRUE(parse_safetensors("{}      ", 0));
+  EXPECT_TRUE(parse_safetensors(R"({"a":{"shape":[2],"data_offsets":[0,8],"dtype":"F32"}}   )", 8));
 }
 
 TEST(SafeTensorsFile, RefusesBadHeaderLengths) {
@@ -149,8 +149,8 @@ TEST(SafeTensorsFile, RefusesAnotherStructure) {
   std::string deep = R"({"a":{"shape":[1)";
   for (int i = 0; i < 32; ++i) deep += ",1";
   expect_invalid(deep, 0, "more than 32 dimensions");
-  expect_error(parse(R"({"a":{"dtype":"F8_E4M3","shape":[0],"data_offsets":[0,0]}})", 0), ErrorCode::kUnsupported,
-               "'F8_E4M3'");
+  expect_error(parse_safetensors(R"({"a":{"dtype":"F8_E4M3","shape":[0],"data_offsets":[0,0]}})", 0),
+               ErrorCode::kUnsupported, "'F8_E4M3'");
 }
 
 TEST(SafeTensorsFile, RefusesHolesOverlapsAndSizesThatDoNotFit) {
@@ -158,7 +158,7 @@ TEST(SafeTensorsFile, RefusesHolesOverlapsAndSizesThatDoNotFit) {
     return fmt::format(R"("{}":{{"dtype":"U8","shape":[{}],"data_offsets":[{},{}]}})", name, end - begin, begin, end);
   };
   const auto two = [&](const std::string& a, const std::string& b) { return "{" + a + "," + b + "}"; };
-  EXPECT_TRUE(parse(two(tensor("a", 4, 8), tensor("b", 0, 4)), 8));
+  EXPECT_TRUE(parse_safetensors(two(tensor("a", 4, 8), tensor("b", 0, 4)), 8));
   expect_invalid(two(tensor("a", 0, 4), tensor("a", 4, 8)), 8, "names 'a' twice");
   expect_invalid(two(tensor("a", 0, 4), tensor("b", 5, 8)), 8, "begins at byte 5 of the data; expected 4");
   expect_invalid(two(tensor("a", 0, 4), tensor("b", 3, 8)), 8, "begins at byte 3 of the data; expected 4");

@@ -65,7 +65,7 @@ Floats expected_product(const Codes& weights, const Codes& x, const Floats& scal
   return out;
 }
 
-class Linear : public testing::TestWithParam<const Kernels*> {
+class Linear : public ::testing::TestWithParam<const Kernels*> {
  protected:
   const Kernels& kernels_ = *GetParam();
 
@@ -380,7 +380,7 @@ TEST_P(Linear, MovedMatricesKeepWorking) {
   EXPECT_EQ(apply(second, x, 1), expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, Linear, testing::ValuesIn(available_kernels().begin(), available_kernels().end()),
+INSTANTIATE_TEST_SUITE_P(Isa, Linear, ::testing::ValuesIn(available_kernels().begin(), available_kernels().end()),
                          isa_test_name);
 
 }  // namespace

@@ -31,7 +31,7 @@ std::vector<std::uint32_t> bits(const Floats& values) {
   return words;
 }
 
-class Ops : public testing::TestWithParam<const Kernels*> {
+class Ops : public ::testing::TestWithParam<const Kernels*> {
  protected:
   const Kernels& kernels_ = *GetParam();
 };
@@ -292,7 +292,7 @@ TEST_P(Ops, EveryFunctionGivesTheBitsOfTheReference) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, Ops, testing::ValuesIn(available_kernels().begin(), available_kernels().end()),
+INSTANTIATE_TEST_SUITE_P(Isa, Ops, ::testing::ValuesIn(available_kernels().begin(), available_kernels().end()),
                          isa_test_name);
 
 }  // namespace

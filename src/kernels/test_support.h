@@ -11,7 +11,7 @@
 namespace bitmar {
 
 // A table's name as part of a test's, which may hold no hyphens.
-inline std::string isa_test_name(const testing::TestParamInfo<const Kernels*>& kernels) {
+inline std::string isa_test_name(const ::testing::TestParamInfo<const Kernels*>& kernels) {
   std::string name = kernels.param->name;
   std::ranges::replace(name, '-', '_');
   return name;

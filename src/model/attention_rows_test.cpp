@@ -57,7 +57,7 @@ bool same_bits(const Floats& a, const Floats& b) {
   return std::ranges::equal(a, b, {}, std::bit_cast<std::uint32_t, float>, std::bit_cast<std::uint32_t, float>);
 }
 
-class Attend : public testing::TestWithParam<const Kernels*> {
+class Attend : public ::testing::TestWithParam<const Kernels*> {
  protected:
   const Kernels& kernels_ = *GetParam();
 };
@@ -143,8 +143,7 @@ TEST_P(Attend, DoesNotOverflowOnALongUniformRow) {
   constexpr std::size_t kRows = 5000;
   const QuantizedActivations query = quantized_heads(Floats(kWidth, 1.0f), kWidth);
   const auto run = [&](const Kernels& kernels) {
-    const AttentionRows rows =
-        rows_of(kernels, 1, kWidth, Floats(kRows * kWidth, 1.0f), Floats(kRows * kWidth, -0.7f));
+    const AttentionRows rows = rows_of(kernels, 1, kWidth, Floats(kRows * kWidth, 1.0f), Floats(kRows * kWidth, -0.7f));
     return attend_to(kernels, rows, query, kWidth, 0, {{0, kRows}});
   };
   const Floats out = run(kernels_);
@@ -180,7 +179,7 @@ TEST_P(Attend, ZeroValuesGiveZero) {
   EXPECT_EQ(attend_to(kernels_, rows, query, 16, 0, {{0, 20}}), Floats(16, 0.0f));
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, Attend, testing::ValuesIn(available_kernels().begin(), available_kernels().end()),
+INSTANTIATE_TEST_SUITE_P(Isa, Attend, ::testing::ValuesIn(available_kernels().begin(), available_kernels().end()),
                          isa_test_name);
 
 TEST(AttentionRows, RowsOfTheRangeAreThoseThatWerePut) {

@@ -9,15 +9,16 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/photo_session.h"
 #include "tests/support/random_model.h"
 
 namespace bitmar {
 namespace {
 
+using testing::captioning_session;
 using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 using testing::random_engine;
-using testing::random_features;
 using testing::small_config;
 
 // 256 bytes and the end of text.
@@ -25,14 +26,6 @@ ModelConfig tiny_config() {
   ModelConfig config = small_config();
   config.vocabulary = 257;
   return config;
-}
-
-Session open(const std::shared_ptr<const Engine>& engine) {
-  Session session = Session::open(engine, {.memory = MemoryMode::kReadOnly}).value();
-  const std::vector<float> features = random_features(engine->config(), 16, 5);
-  EXPECT_TRUE(session.set_features({features, 16, engine->config().vision_width}));
-  EXPECT_TRUE(session.step(engine->tokenizer().end_of_text()));
-  return session;
 }
 
 std::vector<double> log_softmax(std::span<const float> logits) {
@@ -45,7 +38,7 @@ std::vector<double> log_softmax(std::span<const float> logits) {
 
 // The log-probability of a hypothesis, read anew.
 double rescore(const std::shared_ptr<const Engine>& engine, const Hypothesis& hypothesis) {
-  Session session = open(engine);
+  Session session = captioning_session(engine);
   double sum = 0;
   for (const TokenId id : hypothesis.ids) {
     sum += log_softmax(session.logits())[id];
@@ -59,11 +52,11 @@ double rescore(const std::shared_ptr<const Engine>& engine, const Hypothesis& hy
 std::vector<Hypothesis> search_everything(const std::shared_ptr<const Engine>& engine, double exponent) {
   const TokenId end = engine->tokenizer().end_of_text();
   std::vector<Hypothesis> all;
-  Session start = open(engine);
+  Session start = captioning_session(engine);
   const std::vector<double> first = log_softmax(start.logits());
   all.push_back({{}, first[end], first[end], true});
   for (TokenId a = 0; a < end; ++a) {
-    Session session = open(engine);
+    Session session = captioning_session(engine);
     EXPECT_TRUE(session.step(a));
     const std::vector<double> second = log_softmax(session.logits());
     const double scale = std::pow(2.0, exponent);
@@ -80,7 +73,7 @@ TEST(BeamSearch, WideEnoughItFindsTheBestOfAllTexts) {
   constexpr std::size_t kWidth = 300;  // more than the 257 first tokens: the search leaves nothing out
   for (const float exponent : {0.0f, 1.0f, 2.0f}) {
     const std::vector<Hypothesis> expected = search_everything(engine, static_cast<double>(exponent));
-    Session session = open(engine);
+    Session session = captioning_session(engine);
     const auto found =
         beam_search(session, {.width = kWidth, .length_exponent = exponent, .maximum_tokens = 2}).value();
     ASSERT_EQ(found.size(), kWidth);
@@ -106,10 +99,10 @@ TEST(BeamSearch, WidthOneIsGreedy) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     const auto engine = random_engine(tiny_config(), seed);
     const TokenId end = engine->tokenizer().end_of_text();
-    Session session = open(engine);
+    Session session = captioning_session(engine);
     const auto found = beam_search(session, {.width = 1, .maximum_tokens = 30}).value();
     ASSERT_EQ(found.size(), 1u);
-    Session greedy = open(engine);
+    Session greedy = captioning_session(engine);
     std::vector<TokenId> expected;
     bool ended = false;
     while (expected.size() < 30 && !ended) {
@@ -129,7 +122,7 @@ TEST(BeamSearch, WidthOneIsGreedy) {
 TEST(BeamSearch, ScoresAreTheLogProbabilitiesOfItsTexts) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     const auto engine = random_engine(small_config(), seed);
-    Session session = open(engine);
+    Session session = captioning_session(engine);
     const std::vector<float> logits(session.logits().begin(), session.logits().end());
     const auto found = beam_search(session, {.width = 5, .length_exponent = 0.7f, .maximum_tokens = 25}).value();
     ASSERT_EQ(found.size(), 5u);
@@ -143,7 +136,7 @@ TEST(BeamSearch, ScoresAreTheLogProbabilitiesOfItsTexts) {
     // The session is where it was.
     EXPECT_EQ(session.position(), 1u);
     EXPECT_THAT(session.logits(), ElementsAreArray(logits));
-    Session fresh = open(engine);
+    Session fresh = captioning_session(engine);
     const auto next = fresh.step(3).value();
     EXPECT_THAT(session.step(3).value(), ElementsAreArray(next));
   }

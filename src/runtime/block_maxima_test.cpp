@@ -11,7 +11,7 @@
 namespace bitmar {
 namespace {
 
-class BlockMaximaTest : public testing::TestWithParam<const Kernels*> {};
+class BlockMaximaTest : public ::testing::TestWithParam<const Kernels*> {};
 
 TEST_P(BlockMaximaTest, EveryElementIsInOneBlockAndBelowItsMaximum) {
   Random random(1);
@@ -37,7 +37,7 @@ TEST_P(BlockMaximaTest, EveryElementIsInOneBlockAndBelowItsMaximum) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, BlockMaximaTest,
-                         testing::ValuesIn(available_kernels().begin(), available_kernels().end()), isa_test_name);
+                         ::testing::ValuesIn(available_kernels().begin(), available_kernels().end()), isa_test_name);
 
 }  // namespace
 }  // namespace bitmar

@@ -9,42 +9,35 @@
 #include <vector>
 
 #include "runtime/contrastive_encoder.h"
+#include "tests/support/photo_session.h"
 #include "tests/support/random_model.h"
 
 namespace bitmar {
 namespace {
 
+using testing::captioning_session;
 using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
+using testing::kPhotoPatches;
+using testing::kPhotoSeed;
 using testing::random_engine;
 using testing::random_features;
 using testing::small_config;
 
-constexpr std::size_t kPatches = 16;
-
-// With an image, and after <|endoftext|>.
-Session open(const std::shared_ptr<const Engine>& engine) {
-  Session session = Session::open(engine, {.memory = MemoryMode::kReadOnly}).value();
-  const std::vector<float> features = random_features(engine->config(), kPatches, 5);
-  EXPECT_TRUE(session.set_features({features, kPatches, engine->config().vision_width}));
-  EXPECT_TRUE(session.step(engine->tokenizer().end_of_text()));
-  return session;
-}
-
-double cosine(const std::shared_ptr<const Engine>& engine, const std::vector<TokenId>& text) {
+double cosine_with_photo(const std::shared_ptr<const Engine>& engine, const std::vector<TokenId>& text) {
   ContrastiveEncoder encoder = ContrastiveEncoder::open(engine).value();
-  const std::vector<float> features = random_features(engine->config(), kPatches, 5);
+  const std::vector<float> features = random_features(engine->config(), kPhotoPatches, kPhotoSeed);
   const std::vector<float> a = encoder.text(text).value();
-  const std::vector<float> b = encoder.image({features, kPatches, engine->config().vision_width}).value();
+  const std::vector<float> b = encoder.image({features, kPhotoPatches, engine->config().vision_width}).value();
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
 TEST(Caption, IsTheBestHypothesisReadByTheSession) {
   const auto engine = random_engine(small_config(), 4);
-  Session session = open(engine);
+  Session session = captioning_session(engine);
   const CaptionOptions options{.beam = {.width = 3, .maximum_tokens = 10}, .image_weight = 0};
   const auto prompt = engine->tokenizer().encode("dog");
-  Session other = open(engine);
+  Session other = captioning_session(engine);
   ASSERT_TRUE(other.prefill(prompt));
   const Hypothesis best = beam_search(other, options.beam).value().front();
   const Caption result = caption(session, options, "dog").value();
@@ -60,7 +53,7 @@ TEST(Caption, WeighsLikenessToTheImage) {
   std::size_t changed = 0;
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     const auto engine = random_engine(small_config(), seed);
-    Session session = open(engine);
+    Session session = captioning_session(engine);
     const auto prompt = engine->tokenizer().encode("dog");
     ASSERT_TRUE(session.prefill(prompt));
     const BeamOptions beam{.width = 5, .maximum_tokens = 8};
@@ -69,7 +62,7 @@ TEST(Caption, WeighsLikenessToTheImage) {
     for (const Hypothesis& hypothesis : found) {
       std::vector<TokenId> text = prompt;  // a caption is what stands after <|endoftext|>
       text.insert(text.end(), hypothesis.ids.begin(), hypothesis.ids.end());
-      cosines.push_back(cosine(engine, text));
+      cosines.push_back(cosine_with_photo(engine, text));
     }
     for (const float weight : {0.0f, 1.0f, 1000.0f}) {
       std::size_t expected = 0;
@@ -97,7 +90,7 @@ TEST(Caption, WithoutAnImageTheLikeliestTextIsTaken) {
 
 TEST(Caption, RefusesWhatCannotBe) {
   const auto engine = random_engine(small_config(), 4);
-  Session session = open(engine);
+  Session session = captioning_session(engine);
   EXPECT_THAT(caption(session, {.beam = {.maximum_tokens = 0}}).error().message, HasSubstr("maximum tokens is 0"));
   for (const float weight : {-1.0f, 1001.0f, std::numeric_limits<float>::quiet_NaN()}) {
     EXPECT_THAT(caption(session, {.image_weight = weight}).error().message, HasSubstr("image weight is"));

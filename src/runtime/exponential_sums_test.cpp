@@ -12,14 +12,14 @@
 namespace bitmar {
 namespace {
 
-std::vector<float> random_logits(std::size_t count, std::uint64_t seed) {
+std::vector<float> falling_logits(std::size_t count, std::uint64_t seed) {
   Random random(seed);
   std::vector<float> logits(count);
   for (float& logit : logits) logit = static_cast<float>(-std::abs(8.0 * random.normal()));
   return logits;
 }
 
-class ExponentialSumsTest : public testing::TestWithParam<const Kernels*> {
+class ExponentialSumsTest : public ::testing::TestWithParam<const Kernels*> {
  protected:
   const Kernels& kernels_ = *GetParam();
 };
@@ -27,7 +27,7 @@ class ExponentialSumsTest : public testing::TestWithParam<const Kernels*> {
 TEST_P(ExponentialSumsTest, EqualTheSumsOfTheLibrarysExponential) {
   for (const std::size_t count : {0u, 1u, 15u, 16u, 17u, 1000u}) {
     for (const double rate : {0.01, 1.0, 1.25, 7.0}) {
-      const auto logits = random_logits(count, 1);
+      const auto logits = falling_logits(count, 1);
       const float pivot = count == 0 ? 0.0f : logits.front();  // itself among those not below
       ExponentialSums expected;
       for (const float logit : logits) {
@@ -80,7 +80,7 @@ TEST_P(ExponentialSumsTest, RoughOnesStayWithinTheirBounds) {
 
 TEST_P(ExponentialSumsTest, HaveTheSameBitsOnEveryInstructionSet) {
   for (const std::size_t count : {0u, 1u, 16u, 31u, 33u, 64u, 1000u, 50257u}) {
-    const auto logits = random_logits(count, count);
+    const auto logits = falling_logits(count, count);
     const SoftmaxScale scale{0.25f, 1.3};
     for (const float pivot : {-INFINITY, -9.0f, -1.0f, 0.25f}) {
       const ExponentialSums exact = exponential_sums(kernels_, logits, scale, pivot);
@@ -101,7 +101,7 @@ TEST_P(ExponentialSumsTest, HaveTheSameBitsOnEveryInstructionSet) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, ExponentialSumsTest,
-                         testing::ValuesIn(available_kernels().begin(), available_kernels().end()), isa_test_name);
+                         ::testing::ValuesIn(available_kernels().begin(), available_kernels().end()), isa_test_name);
 
 }  // namespace
 }  // namespace bitmar

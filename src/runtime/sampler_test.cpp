@@ -105,8 +105,8 @@ std::map<TokenId, double> distribution(std::span<const float> logits, const Samp
 // Pearson's statistic over the tokens expected at least ten times and one bin for the others, as standard deviations of
 // a normal variable (Wilson and Hilferty 1931); and nothing is drawn that cannot be.
 void expect_drawn_from(std::span<const float> logits, const SamplerOptions& options, int draws) {
-  SCOPED_TRACE(testing::Message() << "temperature " << options.temperature << " top_k " << options.top_k << " top_p "
-                                  << options.top_p << " min_p " << options.min_p);
+  SCOPED_TRACE(::testing::Message() << "temperature " << options.temperature << " top_k " << options.top_k << " top_p "
+                                    << options.top_p << " min_p " << options.min_p);
   const auto expected = distribution(logits, options);
   Sampler sampler(options, logits.size());
   std::map<TokenId, int> counts;
