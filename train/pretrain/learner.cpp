@@ -17,6 +17,7 @@ namespace bitmar {
 namespace {
 
 constexpr const char* kHeadWeight = "output.weight";
+constexpr const char* kVisionWeight = "vision.compression.0.weight";
 // What DeferredSums number; a stream's language loss follows, in the streams' order.
 enum Deferred : std::size_t { kLanguage, kContrast, kCosine, kConsistency, kTotal, kFirstStream };
 
@@ -36,6 +37,17 @@ AdamW make_optimizer(BitmarModel& model, ContrastiveLoss& contrast, const Pretra
 
 std::string part_name(const std::string& parameter) {
   return parameter.substr(0, parameter.find('.'));
+}
+
+// A model that sees more of a photo than the one it starts from does not use it yet: the further columns are 0.
+void widen_vision(const BitmarModel& model, Checkpoint& weights) {
+  const torch::Tensor wanted = model->named_parameters()[kVisionWeight];
+  for (auto& [name, stored] : weights.tensors) {
+    if (name != std::string("model.") + kVisionWeight || stored.dim() != 2 || stored.size(0) != wanted.size(0))
+      continue;
+    if (stored.size(1) >= wanted.size(1)) continue;
+    stored = torch::constant_pad_nd(stored, {0, wanted.size(1) - stored.size(1)});
+  }
 }
 
 }  // namespace
@@ -275,21 +287,10 @@ void save_module(const torch::nn::Module& module, Checkpoint& checkpoint, const 
     checkpoint.tensors.emplace_back(prefix + item.key(), item.value().detach());
 }
 
-// A model that sees more of a photo than the one it starts from does not use it yet: vision_width may have grown, and
-// the further columns begin at 0.
-bool is_narrower_vision(const std::string& name, const torch::Tensor& stored, const torch::Tensor& value) {
-  return name == "vision.compression.0.weight" && stored.dim() == 2 && stored.size(0) == value.size(0) &&
-         stored.size(1) < value.size(1);
-}
-
 Result<void> load_module(torch::nn::Module& module, const Checkpoint& checkpoint, const std::string& prefix) {
   const torch::NoGradGuard no_grad;
   const auto load = [&](const std::string& name, torch::Tensor& value) -> Result<void> {
     BITMAR_TRY(const torch::Tensor stored, checkpoint.tensor(prefix + name));
-    if (is_narrower_vision(name, stored, value)) {
-      value.zero_().slice(1, 0, stored.size(1)).copy_(stored);
-      return {};
-    }
     if (stored.sizes() != value.sizes()) {
       return fail(ErrorCode::kInvalidFile, "checkpoint tensor '{}{}' has another shape than this model's", prefix,
                   name);
@@ -312,19 +313,25 @@ void Learner::save(Checkpoint& checkpoint) const {
   checkpoint.tensors.emplace_back("learner.draws", torch::tensor({static_cast<std::int64_t>(draws_)}, torch::kLong));
 }
 
-Result<void> Learner::initialise(const Checkpoint& checkpoint) {
+Result<void> Learner::load_weights(const Checkpoint& checkpoint) {
   BITMAR_TRY_VOID(load_module(*model_, checkpoint, "model."));
   return load_module(*contrast_, checkpoint, "contrast.");
+}
+
+Result<void> Learner::initialise(Checkpoint checkpoint) {
+  widen_vision(model_, checkpoint);
+  return load_weights(checkpoint);
 }
 
 Result<void> Learner::initialise(const BitmarModel& deployed) {
   Checkpoint weights;
   save_module(*deployed, weights, "model.");
+  widen_vision(model_, weights);
   return load_module(*model_, weights, "model.");
 }
 
 Result<void> Learner::restore(const Checkpoint& checkpoint) {
-  BITMAR_TRY_VOID(initialise(checkpoint));
+  BITMAR_TRY_VOID(load_weights(checkpoint));
   optimizer_.load_state(checkpoint.with_prefix("optimizer."));
   BITMAR_TRY(const torch::Tensor scaler, checkpoint.tensor("learner.loss_scale"));
   scaler_.restore({scaler[0].item<double>(), static_cast<std::uint32_t>(scaler[1].item<double>())});

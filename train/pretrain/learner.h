@@ -86,11 +86,12 @@ class Learner {
   void save(Checkpoint& checkpoint) const;
   [[nodiscard]] Result<void> restore(const Checkpoint& checkpoint);
   // Weights and memory only, from another run; its vision_width may be smaller, and what is new is then not used yet.
-  [[nodiscard]] Result<void> initialise(const Checkpoint& checkpoint);
+  [[nodiscard]] Result<void> initialise(Checkpoint checkpoint);
   // The same from a deployed file's model (load_exported_model); the contrastive temperature starts anew.
   [[nodiscard]] Result<void> initialise(const BitmarModel& deployed);
 
  private:
+  Result<void> load_weights(const Checkpoint& checkpoint);
   torch::Tensor language_loss(const torch::Tensor& hidden, const BatchTensors& batch);
   void collect_head_rows();
   void fetch_sums();
