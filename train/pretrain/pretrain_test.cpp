@@ -268,11 +268,14 @@ TEST_F(PretrainTest, StartsFromAModelThatSawLessOfAPhoto) {
   const torch::Tensor wider = *checkpoint->tensor("model.vision.compression.0.weight");
   ASSERT_EQ(wider.size(1), 5);
   EXPECT_EQ(wider.slice(1, 2).abs().max().item<float>(), 0);
+  std::size_t compressions = 0;
   for (const auto& [name, layer] : model->ternary_layers()) {
     if (name != "vision.compression.0") continue;
+    ++compressions;
     EXPECT_TRUE(torch::allclose(wider.slice(1, 0, 2), layer->effective_weight(), 1e-6, 1e-9));
     EXPECT_GT(layer->effective_weight().abs().max().item<float>(), 0);
   }
+  EXPECT_EQ(compressions, 1);
 
   settings.model.vision_width = 7;
   const auto resumed = pretrain(settings, {.resume = true, .progress = nullptr, .messages = {}, .stop_after = {}});
