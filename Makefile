@@ -33,7 +33,7 @@ results-runs:
 check:                           ## layers, file lengths
 	python3 scripts/check_layers.py
 
-test: check test-sanitize test-train   ## everything, twice: under ASan and UBSan, and in a release build
+test: check test-sanitize test-train   ## everything under ASan and UBSan, and optimised what computes
 
 test-runtime: setup-test         ## library and tool in a release build; needs no torch
 	cmake --preset release -DBITMAR_TESTS=ON >/dev/null
@@ -45,7 +45,7 @@ test-sanitize: setup-test        ## the same under ASan and UBSan, warnings as e
 	cmake --build --preset debug -j $(JOBS)
 	ctest --test-dir build-debug --output-on-failure -j $(JOBS)
 
-test-train: setup-test train     ## the trainer's tests, all tests again in a release build, and the Python oracles
+test-train: setup-test train     ## the trainer's tests, those of the hot layers optimised, and the Python oracles
 	ctest --test-dir build-train --output-on-failure -j $(JOBS)
 	BITMAR_BUILD=build-train .venv/bin/python -m pytest -q -n $(JOBS) --dist loadfile tests
 

@@ -8,11 +8,19 @@ target_compile_options(bitmar_options INTERFACE
   -ffp-contract=off)
 target_link_options(bitmar_options INTERFACE $<$<BOOL:${BITMAR_SANITIZE}>:-fsanitize=address,undefined>)
 
-# bitmar_unity(TARGET...): with BITMAR_UNITY the sources of a target are compiled eight at a time. Most of what a file
+# bitmar_hot(TARGET...): code that computes for most of a program's time. It is optimised in every build, whatever the
+# preset has for the rest, whose compilation would take the longer.
+function(bitmar_hot)
+  foreach(target IN LISTS ARGN)
+    target_compile_options(${target} PRIVATE $<IF:$<CONFIG:Debug>,-O1,-O3>)
+  endforeach()
+endfunction()
+
+# bitmar_unity(TARGET...): with BITMAR_UNITY the sources of a target are compiled sixteen at a time. Most of what a file
 # costs is the same in all of them: headers, and the templates of CLI11, JSON and torch that each compiles anew. Names in
 # anonymous namespaces must therefore differ within a target.
 function(bitmar_unity)
-  set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ${BITMAR_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+  set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ${BITMAR_UNITY} UNITY_BUILD_BATCH_SIZE 16)
 endfunction()
 
 # Owns the precompiled GoogleTest of all tests.
@@ -40,11 +48,13 @@ function(bitmar_test name sources)
   endif()
 endfunction()
 
-# bitmar_layer(NAME [TESTS_APART] [DEPENDS layer...] [LIBRARIES target...] [TEST_LIBRARIES target...] [EXCLUDE file...]):
+# bitmar_layer(NAME [HOT] [TESTS_APART] [DEPENDS layer...] [LIBRARIES target...] [TEST_LIBRARIES target...]
+#   [EXCLUDE file...]):
 # the static library bitmar_<NAME> of every .cpp in the current folder (not below it), and one test executable per
-# *_test.cpp, <NAME>_<file>; with BITMAR_UNITY a single one of all, <NAME>_tests, but for TESTS_APART.
+# *_test.cpp, <NAME>_<file>; with BITMAR_UNITY a single one of all, <NAME>_tests, but for TESTS_APART. With
+# BITMAR_TESTS_HOT only layers that are HOT (bitmar_hot) have tests.
 function(bitmar_layer layer)
-  cmake_parse_arguments(LAYER "TESTS_APART" "" "DEPENDS;LIBRARIES;TEST_LIBRARIES;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(LAYER "HOT;TESTS_APART" "" "DEPENDS;LIBRARIES;TEST_LIBRARIES;EXCLUDE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
@@ -58,15 +68,21 @@ function(bitmar_layer layer)
     add_library(bitmar_${layer} STATIC ${sources})
     target_link_libraries(bitmar_${layer} PUBLIC bitmar_options ${LAYER_DEPENDS} ${LAYER_LIBRARIES})
     bitmar_unity(bitmar_${layer})
+    if(LAYER_HOT)
+      bitmar_hot(bitmar_${layer})
+    endif()
   else()
     add_library(bitmar_${layer} INTERFACE)
     target_link_libraries(bitmar_${layer} INTERFACE bitmar_options ${LAYER_DEPENDS} ${LAYER_LIBRARIES})
   endif()
+  if(NOT BITMAR_TESTS OR (BITMAR_TESTS_HOT AND NOT LAYER_HOT))
+    return()
+  endif()
   list(LENGTH tests test_count)
-  if(BITMAR_TESTS AND BITMAR_UNITY AND test_count GREATER 1 AND NOT LAYER_TESTS_APART)
+  if(BITMAR_UNITY AND test_count GREATER 1 AND NOT LAYER_TESTS_APART)
     bitmar_test(${layer}_tests "${tests}" bitmar_${layer} ${LAYER_TEST_LIBRARIES})
     bitmar_unity(${layer}_tests)
-  elseif(BITMAR_TESTS)
+  else()
     foreach(test IN LISTS tests)
       get_filename_component(name ${test} NAME_WE)
       bitmar_test(${layer}_${name} ${test} bitmar_${layer} ${LAYER_TEST_LIBRARIES})

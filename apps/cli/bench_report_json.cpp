@@ -7,39 +7,40 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json to_json(const Summary& times) {
+Json times_json(const Summary& times) {
   return {{"microseconds_median", times.median}, {"microseconds_minimum", times.minimum}, {"spread", times.spread()}};
 }
 
-Json to_json(const TokenTimes& times) {
+Json times_json(const TokenTimes& times) {
   Json json = {{"tokens", times.tokens}};
-  json.update(to_json(times.microseconds));
+  json.update(times_json(times.microseconds));
   json["tokens_per_second"] = times.tokens_per_second();
   return json;
 }
 
-Json to_json(const StartTimes& times, bool photo) {
-  Json json = {
-      {"prompt_tokens", times.prompt_tokens}, {"engine", to_json(times.engine)}, {"session", to_json(times.session)}};
-  if (photo) json["photo"] = to_json(times.photo);
-  json["first_token"] = to_json(times.first_token);
-  json["total"] = to_json(times.total);
+Json times_json(const StartTimes& times, bool photo) {
+  Json json = {{"prompt_tokens", times.prompt_tokens},
+               {"engine", times_json(times.engine)},
+               {"session", times_json(times.session)}};
+  if (photo) json["photo"] = times_json(times.photo);
+  json["first_token"] = times_json(times.first_token);
+  json["total"] = times_json(times.total);
   return json;
 }
 
-Json to_json(const PhotoTimes& times) {
-  return {{"decode", times.decode ? to_json(*times.decode) : Json()},
-          {"fit", to_json(times.fit)},
-          {"tower", to_json(times.tower)}};
+Json times_json(const PhotoTimes& times) {
+  return {{"decode", times.decode ? times_json(*times.decode) : Json()},
+          {"fit", times_json(times.fit)},
+          {"tower", times_json(times.tower)}};
 }
 
-Json to_json(const CaptionTimes& times) {
+Json times_json(const CaptionTimes& times) {
   Json json = {{"beam", times.beam}, {"tokens", times.tokens}};
-  json.update(to_json(times.microseconds));
+  json.update(times_json(times.microseconds));
   return json;
 }
 
-Json to_json(const StageTimes& times) {
+Json times_json(const StageTimes& times) {
   Json json = Json::array();
   for (std::size_t stage = 0; stage < kStageNames.size(); ++stage) {
     json.push_back({{"stage", kStageNames[stage]},
@@ -51,24 +52,24 @@ Json to_json(const StageTimes& times) {
 
 // What there is nothing of is null.
 template <typename Value>
-Json to_json(const std::optional<Value>& value) {
-  return value ? to_json(*value) : Json();
+Json times_json(const std::optional<Value>& value) {
+  return value ? times_json(*value) : Json();
 }
 
-Json to_json(const ThreadReport& run, const std::string& no_energy) {
+Json times_json(const ThreadReport& run, const std::string& no_energy) {
   Json json = {{"threads", run.threads},
-               {"prefill", to_json(run.prefill)},
-               {"decode", to_json(run.decode)},
-               {"decode_sampling", to_json(run.sampling)},
-               {"decode_no_memory", to_json(run.no_memory)},
-               {"decode_full_window", to_json(run.full_window)}};
+               {"prefill", times_json(run.prefill)},
+               {"decode", times_json(run.decode)},
+               {"decode_sampling", times_json(run.sampling)},
+               {"decode_no_memory", times_json(run.no_memory)},
+               {"decode_full_window", times_json(run.full_window)}};
   json["decode_full_window"]["context_tokens"] = run.full_window_context;
   json["decode_full_window"]["ratio_to_decode"] = run.full_window_ratio();
-  json["start"] = run.start ? to_json(*run.start, false) : Json();
-  json["caption_start"] = run.caption_start ? to_json(*run.caption_start, true) : Json();
-  json["photo"] = to_json(run.photo);
-  json["caption"] = to_json(run.caption);
-  if (run.stages) json["stages"] = to_json(*run.stages);
+  json["start"] = run.start ? times_json(*run.start, false) : Json();
+  json["caption_start"] = run.caption_start ? times_json(*run.caption_start, true) : Json();
+  json["photo"] = times_json(run.photo);
+  json["caption"] = times_json(run.caption);
+  if (run.stages) json["stages"] = times_json(*run.stages);
   if (run.joules_per_token) {
     json["energy"] = {{"joules_per_token", *run.joules_per_token}};
   } else {
@@ -77,7 +78,7 @@ Json to_json(const ThreadReport& run, const std::string& no_energy) {
   return json;
 }
 
-Json to_json(const std::vector<MemoryStep>& steps) {
+Json times_json(const std::vector<MemoryStep>& steps) {
   Json json = Json::array();
   for (const MemoryStep& step : steps) {
     json.push_back({{"after", step.after}, {"resident_bytes", step.memory.current}, {"peak_bytes", step.memory.peak}});
@@ -100,8 +101,8 @@ Json report_json(const BenchmarkReport& report) {
   json["photo"] = report.photo.empty() ? Json() : Json(report.photo);
   json["repetitions"] = report.repetitions;
   json["runs"] = Json::array();
-  for (const ThreadReport& run : report.runs) json["runs"].push_back(to_json(run, report.no_energy));
-  json["memory"] = to_json(report.memory);
+  for (const ThreadReport& run : report.runs) json["runs"].push_back(times_json(run, report.no_energy));
+  json["memory"] = times_json(report.memory);
   json["warnings"] = report.warnings;
   return json;
 }

@@ -32,7 +32,7 @@ struct EvalCaptionsFlags {
   CaptionRun run;
 };
 
-nlohmann::ordered_json to_json(const CaptionScores& scores) {
+nlohmann::ordered_json scores_json(const CaptionScores& scores) {
   nlohmann::ordered_json json;
   for (std::size_t order = 0; order < scores.bleu.size(); ++order) {
     json[fmt::format("bleu_{}", order + 1)] = scores.bleu[order];
@@ -124,8 +124,8 @@ Result<void> evaluate(const EvalCaptionsFlags& options) {
     json["photos"] = photos.size();
     json["search"] = search_of(options);
     json["seconds"] = seconds.count();
-    json["scores"] = to_json(scores);
-    json["captions_of_other_photos"] = to_json(chance);
+    json["scores"] = scores_json(scores);
+    json["captions_of_other_photos"] = scores_json(chance);
     fmt::print("{}\n", json.dump(2));
     return {};
   }

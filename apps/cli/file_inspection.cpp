@@ -23,7 +23,7 @@ constexpr std::size_t kLongestArray = 8;
 constexpr std::string_view kCheckpointFormat = "bitmar-checkpoint-1";  // docs/format.md
 constexpr float kMinimumScale = 1e-8f;                                 // below it a learned scale counts as this
 
-nlohmann::ordered_json to_json(const GgufValue& value) {
+nlohmann::ordered_json value_json(const GgufValue& value) {
   return std::visit(
       [](const auto& held) -> nlohmann::ordered_json {
         using Held = std::decay_t<decltype(held)>;
@@ -73,7 +73,7 @@ Result<void> summarise_table(const GgufFile& file, const std::vector<TensorSpec>
 Result<FileSummary> inspect_gguf(const std::string& path) {
   FileSummary summary;
   BITMAR_TRY(const GgufFile file, GgufFile::open(path));
-  for (const auto& [key, value] : file.metadata()) summary.metadata[key] = to_json(value);
+  for (const auto& [key, value] : file.metadata()) summary.metadata[key] = value_json(value);
   const auto architecture = file.value<std::string>("general.architecture");
   if (architecture && *architecture == kModelArchitecture) {
     summary.kind = "BitMar model";

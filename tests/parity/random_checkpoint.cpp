@@ -3,7 +3,6 @@
 //
 //   random_checkpoint SEED OUTPUT.safetensors
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cstdint>
 #include <cstdio>
@@ -13,6 +12,7 @@
 #include "checkpoint/checkpoint.h"
 #include "nn/bitmar_model.h"
 #include "pretrain/learner.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 namespace {

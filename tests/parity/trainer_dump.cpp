@@ -3,7 +3,6 @@
 //
 //   trainer_dump OUTPUT.safetensors [add|concatenate] [mean|exponential] [on|off]
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cstdio>
 #include <string>
@@ -17,6 +16,7 @@
 #include "objective/vocabulary_loss.h"
 #include "optim/adamw.h"
 #include "pretrain/parameter_groups.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 namespace {

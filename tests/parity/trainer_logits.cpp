@@ -3,7 +3,6 @@
 //
 //   trainer_logits MODEL.gguf TOKENS.npy FEATURES.npy LOGITS.npy
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <cstdio>
 #include <span>
@@ -11,6 +10,7 @@
 #include "export/model_export.h"
 #include "nn/bitmar_model.h"
 #include "tests/parity/sequences.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 namespace {

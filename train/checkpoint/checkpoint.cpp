@@ -1,7 +1,5 @@
 #include "checkpoint/checkpoint.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -11,6 +9,7 @@
 
 #include "data/fingerprint.h"
 #include "io/safetensors.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 namespace {

@@ -1,11 +1,12 @@
 #include "checkpoint/checkpoint.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+
+#include "torch_headers.h"
 
 namespace bitmar {
 namespace {

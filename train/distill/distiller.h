@@ -6,8 +6,6 @@
 //   const double cosine = distiller.evaluate();
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 
 #include "base/result.h"
@@ -17,6 +15,7 @@
 #include "distill/settings.h"
 #include "nn/vision_transformer.h"
 #include "optim/adamw.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

@@ -4,7 +4,7 @@
 // therefore measured about the teacher's mean over photos and patches.
 #pragma once
 
-#include <torch/torch.h>
+#include "torch_headers.h"
 
 namespace bitmar {
 

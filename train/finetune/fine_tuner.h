@@ -7,8 +7,6 @@
 //   const std::vector<std::uint32_t> labels = tuner.predict(validation);
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -21,6 +19,7 @@
 #include "finetune/text_classifier.h"
 #include "optim/adamw.h"
 #include "optim/schedule.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

@@ -1,7 +1,6 @@
 #include "finetune/finetune_run.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <chrono>
 #include <filesystem>
@@ -17,6 +16,7 @@
 #include "log/progress.h"
 #include "log/run_log.h"
 #include "text/tokenizer.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 namespace {

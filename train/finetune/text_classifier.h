@@ -4,11 +4,10 @@
 //   torch::Tensor logits = classifier->forward(tokens, mask);
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 
 #include "nn/bitmar_model.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

@@ -6,9 +6,8 @@
 //   h = h + attention->forward(x, x, {.causal = true, .rotary = &rotary});   // [sequences, T, d]
 #pragma once
 
-#include <torch/torch.h>
-
 #include "nn/bit_linear.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

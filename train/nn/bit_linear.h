@@ -11,12 +11,11 @@
 // rate than the weights and no weight decay, and call keep_scales_positive after each step of the optimizer.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <vector>
 
 #include "nn/ternary_linear.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

@@ -7,8 +7,6 @@
 //   torch::Tensor loss = vocabulary_loss(output.hidden, model->output()->effective_weight(), targets);
 #pragma once
 
-#include <torch/torch.h>
-
 #include <memory>
 #include <vector>
 
@@ -18,6 +16,7 @@
 #include "nn/episodic_memory.h"
 #include "nn/fusion.h"
 #include "nn/text_stack.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

@@ -11,7 +11,7 @@ struct BlockHolder : torch::CustomClassHolder {
   AutocastState autocast;
 };
 
-struct Checkpoint : torch::autograd::Function<Checkpoint> {
+struct Recomputed : torch::autograd::Function<Recomputed> {
   // The anchor makes the result require a gradient even where no input does: the block's parameters do.
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& anchor,
                                at::TensorList inputs, const CheckpointedBlock& block) {
@@ -48,7 +48,7 @@ struct Checkpoint : torch::autograd::Function<Checkpoint> {
 
 torch::Tensor checkpointed(const CheckpointedBlock& block, const std::vector<torch::Tensor>& inputs) {
   const auto anchor = torch::zeros({1}, torch::TensorOptions().requires_grad(true));
-  return Checkpoint::apply(anchor, at::TensorList(inputs), block);
+  return Recomputed::apply(anchor, at::TensorList(inputs), block);
 }
 
 }  // namespace bitmar

@@ -2,10 +2,10 @@
 // in the backward pass (Chen et al. 2016). The block must be deterministic: no dropout inside.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <functional>
 #include <vector>
+
+#include "torch_headers.h"
 
 namespace bitmar {
 

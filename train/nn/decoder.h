@@ -3,13 +3,12 @@
 //   h0 = E[x] + P_f F + P_m r;   h <- h + tanh(g_l) P_l r;   hidden = LN(h_L)
 #pragma once
 
-#include <torch/torch.h>
-
 #include <vector>
 
 #include "model/schema/config.h"
 #include "nn/bit_linear.h"
 #include "nn/text_stack.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

@@ -2,14 +2,13 @@
 // from the model's own captions. Deployment decodes with caches, in src/runtime.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <vector>
 
 #include "base/random.h"
 #include "nn/bitmar_model.h"
 #include "text/tokenizer.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

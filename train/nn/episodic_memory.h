@@ -10,10 +10,9 @@
 //   loss.backward(); optimizer.step(); memory->commit(pass);
 #pragma once
 
-#include <torch/torch.h>
-
 #include "model/schema/config.h"
 #include "nn/bit_linear.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

@@ -1,9 +1,8 @@
 // Evaluation mode and no gradients for a scope.
 #pragma once
 
-#include <torch/torch.h>
-
 #include "nn/bitmar_model.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

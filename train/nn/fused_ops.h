@@ -6,7 +6,7 @@
 // Rounding is half to even everywhere. The results do not depend on the number of threads.
 #pragma once
 
-#include <torch/torch.h>
+#include "torch_headers.h"
 
 namespace bitmar {
 

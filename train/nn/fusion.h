@@ -3,11 +3,10 @@
 //   V = LN(BitLinear1(dropout(relu(BitLinear0(pool(features))))));   F = LN(Z + MHA(Z; [null; V]))
 #pragma once
 
-#include <torch/torch.h>
-
 #include "model/schema/config.h"
 #include "nn/attention.h"
 #include "nn/bit_linear.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

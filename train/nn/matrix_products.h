@@ -9,7 +9,7 @@
 //   add_bfloat16_product(bfloat16_operand(x).t(), p, total);                // total: of sums_of_products
 #pragma once
 
-#include <torch/torch.h>
+#include "torch_headers.h"
 
 namespace bitmar {
 

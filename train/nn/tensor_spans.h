@@ -4,7 +4,6 @@
 #pragma once
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -12,6 +11,7 @@
 #include <span>
 
 #include "nn/ternary_kernels.h"
+#include "torch_headers.h"
 
 #ifndef INTRA_OP_PARALLEL
 #error "at::parallel_for would run on one thread; expected -fopenmp, as torch was built with OpenMP"

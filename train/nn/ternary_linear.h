@@ -5,7 +5,7 @@
 //   qkv = ternary_linear(x, cat({wq, wk, wv}), cat({sq, sk, sv}), …);        // three matrices, one pass over x
 #pragma once
 
-#include <torch/torch.h>
+#include "torch_headers.h"
 
 namespace bitmar {
 

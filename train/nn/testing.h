@@ -1,10 +1,9 @@
 // A small model, batches and a measure of difference for tests.
 #pragma once
 
-#include <torch/torch.h>
-
 #include "model/schema/config.h"
 #include "nn/bitmar_model.h"
+#include "torch_headers.h"
 
 namespace bitmar::testing_nn {
 

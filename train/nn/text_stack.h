@@ -3,13 +3,12 @@
 //   h <- h + O(SubLN(attention(LN(h))));   h <- h + Down(SubLN(gelu(Up(LN(h)))))
 #pragma once
 
-#include <torch/torch.h>
-
 #include <vector>
 
 #include "model/schema/config.h"
 #include "nn/attention.h"
 #include "nn/bit_linear.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

@@ -1,7 +1,7 @@
 // From the host to a device without waiting for what the device still computes: a copy out of ordinary memory would.
 #pragma once
 
-#include <torch/torch.h>
+#include "torch_headers.h"
 
 namespace bitmar {
 

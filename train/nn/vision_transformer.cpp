@@ -1,6 +1,7 @@
 #include "nn/vision_transformer.h"
 
 #include <fmt/format.h>
+#include <torch/nn/functional/upsampling.h>
 
 #include <cmath>
 #include <stdexcept>

@@ -10,12 +10,11 @@
 // (its input, the pixels, stays FP32). Norms, attention and residuals are FP32.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <vector>
 
 #include "model/schema/config.h"
 #include "nn/bit_linear.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

@@ -1,7 +1,7 @@
 // Symmetric InfoNCE between texts and their images (DESIGN "Objective"), with a learned temperature.
 #pragma once
 
-#include <torch/torch.h>
+#include "torch_headers.h"
 
 namespace bitmar {
 

@@ -5,10 +5,9 @@
 //   auto loss = ternary_vocabulary_loss(hidden, head->weight, head->scale, targets, {}, GradientProducts::kBFloat16);
 #pragma once
 
-#include <torch/torch.h>
-
 #include "nn/ternary_linear.h"
 #include "objective/vocabulary_loss.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

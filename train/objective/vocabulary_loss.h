@@ -5,9 +5,9 @@
 //   auto loss = vocabulary_loss(x, head->effective_weight(), targets, {});             // mean over the n tokens
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
+
+#include "torch_headers.h"
 
 namespace bitmar {
 

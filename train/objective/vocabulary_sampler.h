@@ -10,13 +10,12 @@
 //   vocabulary_loss(x, head_rows(columns.rows), columns.targets, {.column_offsets = columns.log_weights});
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "base/random.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

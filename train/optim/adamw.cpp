@@ -1,12 +1,11 @@
 #include "optim/adamw.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
 
 #include "optim/adamw_slot.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

@@ -1,9 +1,9 @@
 // The gradients as one message between processes.
-#include <torch/torch.h>
 
 #include <vector>
 
 #include "optim/adamw_slot.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 namespace {

@@ -1,13 +1,13 @@
 #include "optim/adamw_slot.h"
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "optim/adamw_kernels.h"
 #include "optim/block_quantizer.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 namespace {

@@ -1,9 +1,11 @@
 #include "optim/adamw.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/optim/adamw.h>
 
 #include <cmath>
+
+#include "torch_headers.h"
 
 namespace bitmar {
 namespace {

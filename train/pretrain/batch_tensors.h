@@ -1,13 +1,12 @@
 // A loader's batch as tensors: what the model reads and what the objective compares.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <optional>
 
 #include "data/batch_loader.h"
 #include "nn/bitmar_model.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

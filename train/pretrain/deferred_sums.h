@@ -5,10 +5,10 @@
 //   const std::vector<double> all = sums.take();  // once a step
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstddef>
 #include <vector>
+
+#include "torch_headers.h"
 
 namespace bitmar {
 

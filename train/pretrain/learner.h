@@ -5,8 +5,6 @@
 //   const StepOutcome outcome = learner.apply(learning_rate);
 #pragma once
 
-#include <torch/torch.h>
-
 #include <map>
 #include <optional>
 #include <string>
@@ -23,6 +21,7 @@
 #include "pretrain/batch_tensors.h"
 #include "pretrain/deferred_sums.h"
 #include "pretrain/settings.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

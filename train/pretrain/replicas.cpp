@@ -1,12 +1,11 @@
 #include "pretrain/replicas.h"
 
-#include <torch/torch.h>
-
 #include <algorithm>
 #include <span>
 #include <string_view>
 
 #include "data/fingerprint.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 namespace {

@@ -1,10 +1,9 @@
 #include "pretrain/run_parts.h"
 
-#include <torch/torch.h>
-
 #include <utility>
 
 #include "data/shard.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 Result<std::vector<std::uint64_t>> token_counts(const PretrainSettings& settings) {

@@ -5,14 +5,13 @@
 //   averages.log(*log_);                          // now and then; starts anew
 #pragma once
 
-#include <torch/torch.h>
-
 #include <vector>
 
 #include "base/result.h"
 #include "log/run_log.h"
 #include "pretrain/learner.h"
 #include "pretrain/settings.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 

@@ -1,7 +1,5 @@
 #include "pretrain/step_benchmark.h"
 
-#include <torch/torch.h>
-
 #include <ctime>
 
 #include "base/random.h"
@@ -9,6 +7,7 @@
 #include "optim/schedule.h"
 #include "pretrain/batch_tensors.h"
 #include "pretrain/run_parts.h"
+#include "torch_headers.h"
 
 namespace bitmar {
 
@@ -68,9 +67,9 @@ Result<StepTimes> StepBenchmark::step() {
     if (!synthetic_) {
       BITMAR_TRY(loaded, loader_->next());
     }
-    const BatchTensors tensors =
-        synthetic_ ? batch_tensors(*synthetic_, device_)
-                   : practice_->tensors(loaded, learner_.model(), learner_.batch_seed(), device_);
+    const BatchTensors tensors = synthetic_
+                                     ? batch_tensors(*synthetic_, device_)
+                                     : practice_->tensors(loaded, learner_.model(), learner_.batch_seed(), device_);
     times.data += watch.lap() * 1e-6;
     learner_.accumulate(tensors, 1.0);
   }
