@@ -69,16 +69,25 @@ def encoding() -> tiktoken.Encoding:
 def compare(program, encoding, texts) -> None:
     expected = encoding.encode_ordinary_batch(texts, num_threads=1)
     actual = encode_with_ours(program, [text.encode("utf-8") for text in texts])
-    wrong = [f"{text[:60]!r}: tiktoken {theirs[:12]}, ours {ours[:12]}"
-             for text, theirs, ours in zip(texts, expected, actual, strict=True) if theirs != ours]
+    wrong = [first_difference(encoding, theirs, ours)
+             for theirs, ours in zip(expected, actual, strict=True) if theirs != ours]
     print(f"{len(texts)} texts, {sum(map(len, expected))} tokens, {len(wrong)} differ")
     assert not wrong, "\n".join(wrong[:5])
 
 
+def first_difference(encoding, theirs, ours):
+    same = next((i for i, pair in enumerate(zip(theirs, ours)) if pair[0] != pair[1]), min(len(theirs), len(ours)))
+    return (f"after {encoding.decode(theirs[max(0, same - 8) : same])!r}: "
+            f"tiktoken {theirs[same : same + 8]}, ours {ours[same : same + 8]}")
+
+
 def code_points():
-    for value in range(0x110000):
-        if not 0xD800 <= value < 0xE000:
-            yield f"a{chr(value)}'s {chr(value)}{chr(value)}1 {chr(value)}!\n{chr(value)}"
+    """Each in several places. All white space is among the first, which stand at the end of a text too; of the others, 64
+    make a text, as tiktoken takes its time for each."""
+    texts = [f"a{chr(value)}'s {chr(value)}{chr(value)}1 {chr(value)}!\n{chr(value)}"
+             for value in range(0x110000) if not 0xD800 <= value < 0xE000]
+    alone = 0x3100
+    return texts[:alone] + ["\n".join(texts[first : first + 64]) for first in range(alone, len(texts), 64)]
 
 
 def random_texts(count):
@@ -120,7 +129,7 @@ def test_random_strings(program, encoding) -> None:
 
 
 def test_every_code_point(program, encoding) -> None:
-    compare(program(PROGRAM), encoding, list(code_points()))
+    compare(program(PROGRAM), encoding, code_points())
 
 
 def test_byte_strings_decode_to_themselves(program, encoding) -> None:
