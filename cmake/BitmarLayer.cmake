@@ -21,6 +21,12 @@ endfunction()
 # anonymous namespaces must therefore differ within a target.
 function(bitmar_unity)
   set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ${BITMAR_UNITY} UNITY_BUILD_BATCH_SIZE 16)
+  if(BITMAR_UNITY)
+    # GCC takes an included source for a header, where a class must not have members of anonymous namespaces' types.
+    foreach(target IN LISTS ARGN)
+      target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+    endforeach()
+  endif()
 endfunction()
 
 # Owns the precompiled GoogleTest of all tests.
