@@ -11,6 +11,7 @@
 namespace bitmar {
 namespace {
 
+using testing::expect_error;
 using testing::golden;
 using testing::RawFile;
 using testing::TemporaryFolder;
@@ -44,13 +45,6 @@ RawFile& entry(RawFile& file, const Entry& tensor) {
   string(file, tensor.name).number(static_cast<std::uint32_t>(tensor.file_shape.size()));
   for (const auto extent : tensor.file_shape) file.number(extent);
   return file.number(tensor.type).number(tensor.offset);
-}
-
-void expect_error(const Result<GgufFile>& file, ErrorCode code, std::string_view part) {
-  ASSERT_FALSE(file) << "expected an error with: " << part;
-  EXPECT_EQ(file.error().code, code) << file.error().message;
-  EXPECT_NE(file.error().message.find(part), std::string::npos) << file.error().message;
-  EXPECT_TRUE(file.error().message.starts_with("test.gguf: ")) << file.error().message;
 }
 
 std::vector<float> ramp(std::size_t count) {

@@ -7,6 +7,7 @@
 namespace bitmar {
 namespace {
 
+using testing::expect_error;
 using testing::golden;
 using testing::RawFile;
 using testing::TemporaryFolder;
@@ -15,13 +16,6 @@ using testing::values_of;
 Result<SafeTensorsFile> parse_safetensors(std::string_view header, std::size_t data_bytes) {
   const RawFile file = RawFile().number<std::uint64_t>(header.size()).text(header).zeros(data_bytes);
   return SafeTensorsFile::parse(file.bytes(), "test.safetensors");
-}
-
-void expect_error(const Result<SafeTensorsFile>& file, ErrorCode code, std::string_view part) {
-  ASSERT_FALSE(file) << "expected an error with: " << part;
-  EXPECT_EQ(file.error().code, code) << file.error().message;
-  EXPECT_NE(file.error().message.find(part), std::string::npos) << file.error().message;
-  EXPECT_TRUE(file.error().message.starts_with("test.safetensors: ")) << file.error().message;
 }
 
 void expect_invalid(std::string_view header, std::size_t data_bytes, std::string_view part) {
