@@ -33,7 +33,7 @@ results-runs:
 check:                           ## layers, file lengths
 	python3 scripts/check_layers.py
 
-test: check test-sanitize test-train   ## everything under ASan and UBSan, and optimised what computes
+test: check test-sanitize test-train   ## everything under ASan and UBSan, and the tests of the hot layers optimised
 
 test-runtime: setup-test         ## library and tool in a release build; needs no torch
 	cmake --preset release -DBITMAR_TESTS=ON >/dev/null

@@ -1,5 +1,5 @@
-// What the trainer uses of torch, and its precompiled header. <torch/torch.h> would cost every file twice the time: its
-// optimizers, data loaders and modules are templates that each file instantiates anew.
+// What the trainer uses of torch, and its precompiled header. With <torch/torch.h> every file would instantiate the
+// templates of all optimizers, data loaders and modules anew, precompiled or not: 12 s instead of 6.
 #pragma once
 
 #include <torch/autograd.h>
