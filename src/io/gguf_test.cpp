@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 
+#include "io/error_test_support.h"
 #include "io/gguf_layout.h"
 #include "io/test_support.h"
 

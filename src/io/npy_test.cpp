@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "io/error_test_support.h"
 #include "io/npy_header.h"
 #include "io/test_support.h"
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "io/error_test_support.h"
 #include "io/test_support.h"
 
 namespace bitmar {

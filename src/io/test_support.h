@@ -17,8 +17,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/result.h"
-
 namespace bitmar::testing {
 
 // By POSIX alone: WASI has no std::filesystem and no file streams.
@@ -82,15 +80,6 @@ inline std::vector<std::byte> read_file(const std::string& path) {
 inline void write_file(const std::string& path, std::string_view contents) {
   const FileHandle open(std::fopen(path.c_str(), "wb"));
   EXPECT_TRUE(open && std::fwrite(contents.data(), 1, contents.size(), open.get()) == contents.size()) << path;
-}
-
-// `result` is an error whose message starts with the file's name, or how it begins, and says `part`.
-template <typename T>
-void expect_error(const Result<T>& result, ErrorCode code, std::string_view part, std::string_view file = "test.") {
-  ASSERT_FALSE(result) << "expected an error with: " << part;
-  EXPECT_EQ(result.error().code, code) << result.error().message;
-  EXPECT_NE(result.error().message.find(part), std::string::npos) << result.error().message;
-  EXPECT_TRUE(result.error().message.starts_with(file)) << result.error().message;
 }
 
 inline std::string golden(const std::string& name) {
