@@ -57,11 +57,12 @@ def other_losses(output: Output, batch: Batch, log_temperature: Tensor) -> dict[
     losses = {}
     precision = log_temperature.dtype
     if output.vision is not None:
-        paired = batch.image_of_row >= 0
-        weights = batch.mask[paired, 0].to(precision)[..., None]
-        texts = (output.states[paired, 0].to(precision) * weights).sum(1) / weights.sum(1).clamp_min(1)
-        images = output.vision.to(precision).mean(1)[batch.image_of_row[paired]]
-        losses["contrast"] = contrastive_loss(texts, images, batch.identity, log_temperature)
+        paired = (batch.image_of_row >= 0)[:, None] & batch.mask.any(2)  # [rows, segments]
+        weights = batch.mask[paired].to(precision)[..., None]
+        texts = (output.states[paired].to(precision) * weights).sum(1) / weights.sum(1)
+        photos = batch.image_of_row[paired.nonzero()[:, 0]]
+        images = output.vision.to(precision).mean(1)[photos]
+        losses["contrast"] = contrastive_loss(texts, images, batch.identity[photos], log_temperature)
     if output.memory is not None:
         losses["memory"] = output.memory.consistency
     return losses

@@ -20,7 +20,7 @@ def training_step(model, tokens, targets, mask, features, images, identity):
     vision = [model.see(f) for f in features]
     rows, segments, _ = tokens.shape
     loss_sum, count, attention_sum = 0.0, 0, 0.0
-    texts, copies, marks = [], [], []
+    texts, photos, copies, marks = [], [], [], []
     slots, usage = None, None
     for row in range(rows):
         v = vision[images[row]] if images[row] >= 0 else None
@@ -32,8 +32,9 @@ def training_step(model, tokens, targets, mask, features, images, identity):
             if length == 0:
                 continue
             outcome = model.run(embedding[tokens[row, segment, :length]], v, slots, usage)
-            if segment == 0 and images[row] >= 0:
+            if images[row] >= 0:
                 texts.append(outcome.states.mean(0))
+                photos.append(images[row])
             if model.memory:
                 attention_sum = attention_sum + outcome.attention.detach().sum(0)
                 slots, usage, strength = model.write(outcome.queries[-1], slots, usage)
@@ -45,7 +46,8 @@ def training_step(model, tokens, targets, mask, features, images, identity):
             marks.append(mark)
     result = {"language": loss_sum / count}
     text = F.normalize(torch.stack(texts), dim=1)
-    image = F.normalize(torch.stack([x.mean(0) for x in vision]), dim=1)
+    image = F.normalize(torch.stack([vision[photo].mean(0) for photo in photos]), dim=1)
+    identity = identity[photos]
     similarity = text @ image.t() / model.p["contrast.log_temperature"].exp()
     own = torch.arange(len(text))
     similarity = similarity.masked_fill((identity[:, None] == identity[None]) & (own[:, None] != own[None]), -math.inf)

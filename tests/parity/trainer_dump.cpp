@@ -15,6 +15,7 @@
 #include "objective/contrastive_loss.h"
 #include "objective/vocabulary_loss.h"
 #include "optim/adamw.h"
+#include "pretrain/batch_tensors.h"
 #include "pretrain/parameter_groups.h"
 #include "torch_headers.h"
 
@@ -108,8 +109,13 @@ int run(const std::string& path, const ModelConfig& config) {
     const auto language =
         vocabulary_loss(fake_quantize_activations(hidden), model->output()->effective_weight(),
                         targets.reshape(-1).index_select(0, places), {.column_offsets = {}, .chunk_tokens = 17});
-    const auto texts = masked_mean(output.states.select(1, 0), input.mask.select(1, 0)).narrow(0, 0, 3);
-    const auto pairs = contrast->forward(texts, output.vision.mean(1), identity);
+    BatchTensors batch;
+    batch.input = input;
+    batch.identity = identity;
+    batch.captions = input.mask.narrow(0, 0, 3).any(2).flatten().nonzero().squeeze(1);
+    batch.photos = torch::floor_divide(batch.captions, kSegments);
+    const auto given = caption_pairs(output, batch);
+    const auto pairs = contrast->forward(given.texts, given.images, given.identity);
     auto total = language + 1.5 * pairs.loss;
     if (config.memory) total = total + 0.1 * output.memory.consistency;
     total.backward();

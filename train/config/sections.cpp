@@ -70,6 +70,7 @@ StreamSettings read_stream(TomlReader table) {
   table.read("rows", stream.rows);
   table.read("segments", stream.segments);
   table.read("length", stream.length);
+  table.read("contrast", stream.contrast);
   table.read("samples", stream.samples);
   return stream;
 }

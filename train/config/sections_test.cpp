@@ -119,6 +119,10 @@ TEST(ConfigSections, DataErrorsNameTheKey) {
               StartsWith("a.toml:11: key 'train.1.rows': data.train 'b'.rows is 0"));
   EXPECT_THAT(message(sources + "[[validation]]\n" + stream + "samples = 2\n"),
               StartsWith("a.toml:8: key 'validation.0.samples': "));
+  EXPECT_EQ(message(sources + "[[train]]\n" + stream + "contrast = -1\n"),
+            "a.toml:8: key 'train.0.contrast': data.train 'a'.contrast is -1, expected 0 or more");
+  EXPECT_THAT(message(sources + "[[validation]]\n" + stream + "contrast = 0.5\n"),
+              StartsWith("a.toml:8: key 'validation.0.contrast': "));
   EXPECT_THAT(message("[[train]]\nname = 'a'\nsources = []\n"), StartsWith("a.toml:3: key 'train.0.sources': "));
 }
 

@@ -52,6 +52,9 @@ Validity check_stream(const StreamSettings& stream, const Place& place, const st
   if (!std::isfinite(stream.weight) || stream.weight <= 0) {
     return fail_in(place, "weight", " is {}, expected more than 0", stream.weight);
   }
+  if (!std::isfinite(stream.contrast) || stream.contrast < 0) {
+    return fail_in(place, "contrast", " is {}, expected 0 or more", stream.contrast);
+  }
   if (stream.samples > 0) {
     if (stream.features.empty()) {
       return fail_in(place, "samples", ": a stream without features has no photos to caption");
@@ -114,6 +117,9 @@ Validity DataSettings::validate() const {
   for (std::size_t i = 0; i < validation.size(); ++i) {
     if (validation[i].samples > 0) {
       return fail_in(place_of("validation", i, validation[i]), "samples", ": only training draws captions");
+    }
+    if (validation[i].contrast != StreamSettings{}.contrast) {
+      return fail_in(place_of("validation", i, validation[i]), "contrast", ": only training has a contrastive loss");
     }
   }
   return check_streams(validation, "validation", sources);

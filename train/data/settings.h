@@ -49,6 +49,7 @@ struct StreamSettings {
   std::uint32_t rows = 64;     // B: rows a batch
   std::uint32_t segments = 2;  // G: captions of one image, or consecutive chunks of one document
   std::uint32_t length = 256;  // text: predicted tokens a segment; captions: longer ones are cut to it
+  double contrast = 1.0;       // training on photos: what its batches' contrastive loss counts; 0: they have none
   std::uint32_t samples = 0;   // training on photos: captions drawn a photo and learned from by their reward; 0: none
 };
 

@@ -1,6 +1,7 @@
 #include "pretrain/batch_tensors.h"
 
 #include "nn/upload.h"
+#include "objective/contrastive_loss.h"
 
 namespace bitmar {
 
@@ -25,10 +26,20 @@ BatchTensors batch_tensors(const Batch& batch, torch::Device device) {
     const auto features = torch::tensor(batch.features, torch::kFloat32);
     result.input.features = upload(features.view({rows, batch.feature_tokens, batch.feature_width}), device);
     result.input.image_of_row = torch::arange(rows, torch::kLong);
+    const auto captions = lengths.flatten().gt(1).nonzero().squeeze(1);
+    result.captions = upload(captions, device);
+    result.photos = upload(torch::floor_divide(captions, segments), device);
   } else {
     result.input.image_of_row = torch::full({rows}, -1, torch::kLong);
   }
   return result;
+}
+
+CaptionPairs caption_pairs(const ModelOutput& output, const BatchTensors& batch) {
+  const auto texts = masked_mean(output.states.flatten(0, 1).to(torch::kFloat32), batch.input.mask.flatten(0, 1));
+  const auto images = output.vision.to(torch::kFloat32).mean(1);
+  return {texts.index_select(0, batch.captions), images.index_select(0, batch.photos),
+          batch.identity.index_select(0, batch.photos)};
 }
 
 }  // namespace bitmar

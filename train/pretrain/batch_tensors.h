@@ -22,11 +22,23 @@ struct BatchTensors {
   torch::Tensor targets;             // int64 [n], the next tokens at the real positions
   torch::Tensor host_targets;        // the same on the CPU
   torch::Tensor places;              // int64 [n], those positions in the flattened [rows * segments * T]
-  torch::Tensor identity;            // int64 [rows], the images' numbers
+  torch::Tensor identity;            // int64 [images], the images' numbers
+  torch::Tensor captions;            // int64 [pairs], a photo's captions in the flattened [rows * segments]
+  torch::Tensor photos;              // int64 [pairs], the images that they are of
   std::uint32_t stream = 0;          // the batch's
   std::optional<Practice> practice;  // with it, `identity` says nothing: several rows stand for one photo
 };
 
 [[nodiscard]] BatchTensors batch_tensors(const Batch& batch, torch::Device device);
+
+// Captions beside their photos, as the contrastive loss compares them.
+struct CaptionPairs {
+  torch::Tensor texts;     // [pairs, d], FP32, the means of the captions' Z
+  torch::Tensor images;    // [pairs, d], FP32, the means of the photos' V_img
+  torch::Tensor identity;  // int64 [pairs]
+};
+
+// All pairs of a batch with photos; not of practice. `output` is the model's on batch.input.
+[[nodiscard]] CaptionPairs caption_pairs(const ModelOutput& output, const BatchTensors& batch);
 
 }  // namespace bitmar

@@ -96,10 +96,10 @@ void log_activations(BitmarModel& model, ContrastiveLoss& contrast, const BatchT
     }
   }
   if (output.vision.defined()) {
-    const auto texts = masked_mean(output.states.select(1, 0), batch.input.mask.select(1, 0));
-    const auto pairs = contrast->forward(texts, output.vision.mean(1), batch.identity);
-    const auto best = torch::matmul(unit_rows(texts), unit_rows(output.vision.mean(1)).t()).argmax(1);
-    const auto hit = batch.identity.index_select(0, best).eq(batch.identity).to(torch::kFloat32).mean();
+    const auto given = caption_pairs(output, batch);
+    const auto pairs = contrast->forward(given.texts, given.images, given.identity);
+    const auto best = torch::matmul(unit_rows(given.texts), unit_rows(given.images).t()).argmax(1);
+    const auto hit = given.identity.index_select(0, best).eq(given.identity).to(torch::kFloat32).mean();
     log.scalar("alignment/cosine", pairs.cosine.item<double>());
     log.scalar("alignment/text_to_image_recall_at_1", hit.item<double>());
     log.scalar("alignment/temperature", contrast->temperature());

@@ -8,7 +8,6 @@
 #include "nn/decoding.h"
 #include "nn/evaluation_scope.h"
 #include "nn/fused_ops.h"
-#include "objective/contrastive_loss.h"
 #include "objective/vocabulary_loss.h"
 #include "pretrain/batch_tensors.h"
 #include "pretrain/caption_practice.h"
@@ -46,9 +45,9 @@ Result<StreamEvaluation> evaluate_stream(BitmarModel& model, const BatchLoader& 
     loss += mean.item<double>() * static_cast<double>(tokens);
     result.tokens += static_cast<std::uint64_t>(tokens);
     if (output.vision.defined()) {
-      const auto texts = masked_mean(output.states.select(1, 0), tensors.input.mask.select(1, 0));
-      cosine += torch::cosine_similarity(texts, output.vision.mean(1), 1, 1e-8).sum().item<double>();
-      pairs += texts.size(0);
+      const auto given = caption_pairs(output, tensors);
+      cosine += torch::cosine_similarity(given.texts, given.images, 1, 1e-8).sum().item<double>();
+      pairs += given.texts.size(0);
     }
   }
   if (result.tokens > 0) result.loss = loss / static_cast<double>(result.tokens);

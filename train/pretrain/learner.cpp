@@ -92,6 +92,11 @@ torch::Tensor Learner::language_loss(const torch::Tensor& hidden, const BatchTen
       head->gradient_products);
 }
 
+double Learner::contrast_share(std::uint32_t stream) const {
+  const auto& streams = settings_.data.train;
+  return stream < streams.size() ? streams[stream].contrast : 1.0;  // a made-up batch is of no stream
+}
+
 void Learner::collect_head_rows() {
   if (!head_rows_.defined()) return;
   optimizer_.add_row_gradient(kHeadWeight, head_rows_, head_values_.grad());
@@ -114,10 +119,11 @@ void Learner::accumulate(const BatchTensors& batch, double contrast_factor) {
   sums_.seconds.forward += lap_seconds(watch);
   const auto language = language_loss(output.hidden, batch);
   total = batch.practice ? objective.reward * language : language;
-  if (output.vision.defined() && !batch.practice) {
-    const auto texts = masked_mean(output.states.select(1, 0).to(torch::kFloat32), batch.input.mask.select(1, 0));
-    const auto pairs = contrast_->forward(texts, output.vision.to(torch::kFloat32).mean(1), batch.identity);
-    total = total + objective.contrast * contrast_factor * pairs.loss;
+  const double contrast = objective.contrast * contrast_factor * contrast_share(batch.stream);
+  if (output.vision.defined() && !batch.practice && contrast > 0) {
+    const auto given = caption_pairs(output, batch);
+    const auto pairs = contrast_->forward(given.texts, given.images, given.identity);
+    total = total + contrast * pairs.loss;
     deferred_.add(kContrast, pairs.loss);
     deferred_.add(kCosine, pairs.cosine);
     ++paired_batches_;

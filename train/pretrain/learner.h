@@ -41,8 +41,8 @@ struct StreamLoss {
   std::uint32_t batches = 0;  // 0: the step had none of this stream
 };
 
-// Averages over a step's batches; contrast and cosine over those with photos, language and reward over those without or
-// with captions of the model's own.
+// Averages over a step's batches; contrast and cosine over those with a contrastive loss, language and reward over
+// those without or with captions of the model's own.
 struct StepOutcome {
   std::optional<double> language;  // L_LM
   std::optional<double> reward;
@@ -92,6 +92,7 @@ class Learner {
  private:
   Result<void> load_weights(const Checkpoint& checkpoint);
   torch::Tensor language_loss(const torch::Tensor& hidden, const BatchTensors& batch);
+  [[nodiscard]] double contrast_share(std::uint32_t stream) const;
   void collect_head_rows();
   void fetch_sums();
   void commit_memory();
