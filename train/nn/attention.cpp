@@ -2,8 +2,8 @@
 
 #include <cmath>
 #include <limits>
-#include <optional>
 
+#include "nn/fused_attention.h"
 #include "nn/fused_ops.h"
 
 namespace bitmar {
@@ -56,10 +56,7 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& queries, const torch::
   const auto key = quantized_heads(parts[parts.size() - 2], heads_, rotary.cosine, rotary.sine);
   const auto value = quantized_heads(parts.back(), heads_);
   if (options.probabilities != nullptr) *options.probabilities = attention_probabilities(query, key, options);
-  std::optional<torch::Tensor> mask;
-  if (options.mask.defined()) mask = options.mask.to(query.scalar_type());
-  const auto heads = at::scaled_dot_product_attention(query, key, value, mask, 0.0, options.causal);
-  const auto joined = heads.transpose(1, 2).reshape({queries.size(0), queries.size(1), queries.size(2)});
+  const auto joined = fused_attention(query, key, value, options.mask, options.causal);
   return output_->forward(output_norm_->forward(joined));
 }
 

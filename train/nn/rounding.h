@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kLanes = 16;  // independent accumulators: two AVX2 registers
 
 // `a > b ? a : b` is the machine's own maximum; std::max is not, where NaNs are honoured.
-inline float maximum_magnitude(const float* values, std::size_t count) {
+[[gnu::always_inline]] inline float maximum_magnitude(const float* values, std::size_t count) {
   std::array<float, kLanes> lanes{};
   std::size_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
@@ -28,7 +28,7 @@ inline float maximum_magnitude(const float* values, std::size_t count) {
 }
 
 // Rounds half to even, then clips to [-limit, limit].
-inline float round_and_clip(float value, float limit) {
+[[gnu::always_inline]] inline float round_and_clip(float value, float limit) {
   const float rounded = std::rint(value);
   const float above = rounded > -limit ? rounded : -limit;
   return above < limit ? above : limit;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "nn/fused_attention.h"
 #include "nn/fused_ops.h"
 
 namespace bitmar {
@@ -53,8 +54,7 @@ torch::Tensor TowerAttentionImpl::forward(const torch::Tensor& x) {
     part = query->is_ternary() ? quantized_heads(part, heads_)
                                : part.view({batch, tokens, heads_, width / heads_}).transpose(1, 2);
   }
-  const torch::Tensor mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2]);
-  return output(mixed.transpose(1, 2).reshape({batch, tokens, width}));
+  return output(fused_attention(parts[0], parts[1], parts[2], {}, false));
 }
 
 TowerMlpModuleImpl::TowerMlpModuleImpl(const VisionTowerConfig& config, LinearPrecision precision) : kind_(config.mlp) {
