@@ -7,12 +7,14 @@
 #include <limits>
 #include <numbers>
 
+#include "nn/power_of_two.h"
 #include "nn/rounding.h"
 
 namespace bitmar {
 namespace {
 
-// Functions whose loops are also compiled for wider vectors, chosen when the program is loaded.
+// Functions whose loops are also compiled for wider vectors, chosen when the program is loaded. What they call must be
+// inlined: a function of its own is compiled for the file's vectors only.
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
 #define BITMAR_WIDE_VECTORS __attribute__((target_clones("avx512f", "default")))
 #else
@@ -22,27 +24,13 @@ namespace {
 constexpr float kCodeMaximum = 127.0f;
 constexpr float kLog2E = std::numbers::log2e_v<float>;
 
-BFloat16Bits to_bfloat16(float value) {
+[[gnu::always_inline]] inline BFloat16Bits to_bfloat16(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   return static_cast<BFloat16Bits>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
 }
 
-float to_float(BFloat16Bits value) {
+[[gnu::always_inline]] inline float to_float(BFloat16Bits value) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16);
-}
-
-// 2^x for x in [-1e9, 0], relative error below 3e-7; 0 below -127. 2^n by the exponent's bits, 2^f by a polynomial
-// fitted for the least relative error. The only limit is one of integers: with one of floats GCC leaves the loop
-// around it scalar, at a quarter of the speed.
-float power_of_two(float x) {
-  const float n = std::rint(x);
-  const float f = x - n;
-  const float f2 = f * f;
-  const float upper = f * 0x1.5bba28p-10f + 0x1.3cea88p-7f;
-  const float middle = f * 0x1.c6b752p-5f + 0x1.ebf9bcp-3f;
-  const float lower = f * 0x1.62e42ap-1f + 1.0f;
-  const float power = (upper * f2 + middle) * f2 + lower;
-  return power * std::bit_cast<float>(std::max(static_cast<std::int32_t>(n) + 127, 0) << 23);
 }
 
 }  // namespace
@@ -121,27 +109,29 @@ void add_rows(std::span<const BFloat16Bits> values, std::span<float> out) {
 namespace {
 
 // Integers in the order of the floats, which GCC takes the maximum of in vectors; its own inverse.
-std::int32_t ordered(std::int32_t bits) {
+[[gnu::always_inline]] inline std::int32_t ordered(std::int32_t bits) {
   return bits ^ ((bits >> 31) & std::numeric_limits<std::int32_t>::max());
 }
 
-// The largest of products * scale + offsets; scale > 0.
-float largest_logit(std::span<const std::int32_t> products, float scale, std::span<const float> offsets) {
+// The largest of product(i) * scale + offsets[i] over i < count; scale > 0.
+template <typename Product>
+[[gnu::always_inline]] inline float largest_logit(const Product& product, std::size_t count, float scale,
+                                                  std::span<const float> offsets) {
   std::int32_t found = std::numeric_limits<std::int32_t>::min();
   if (offsets.empty()) {
-    for (const std::int32_t product : products) found = std::max(found, product);
+    for (std::size_t i = 0; i < count; ++i) found = std::max(found, product(i));
     return static_cast<float>(found) * scale;
   }
-  for (std::size_t i = 0; i < products.size(); ++i) {
-    const float logit = static_cast<float>(products[i]) * scale + offsets[i];
+  for (std::size_t i = 0; i < count; ++i) {
+    const float logit = static_cast<float>(product(i)) * scale + offsets[i];
     found = std::max(found, ordered(std::bit_cast<std::int32_t>(logit)));
   }
   return std::bit_cast<float>(ordered(found));
 }
 
-// 2^logit(i) in BF16, and their sum. logit: to the base of two, at most 0.
+// 2^logit(i) in BF16, and their sum. logit: to the base of two, at most 0 but for its rounding.
 template <typename Logit>
-float exponentials(const Logit& logit, std::span<BFloat16Bits> weights) {
+[[gnu::always_inline]] inline float exponentials(const Logit& logit, std::span<BFloat16Bits> weights) {
   std::array<float, kLanes> sums{};
   std::size_t i = 0;
   for (; i + kLanes <= weights.size(); i += kLanes) {
@@ -161,20 +151,32 @@ float exponentials(const Logit& logit, std::span<BFloat16Bits> weights) {
   return sum;
 }
 
+template <typename Product>
+[[gnu::always_inline]] inline SoftmaxRow softmax(const Product& product, float scale, std::span<const float> offsets,
+                                                 std::span<BFloat16Bits> weights) {
+  const float maximum = largest_logit(product, weights.size(), scale, offsets);
+  const float factor = scale * kLog2E;  // to the base of two
+  const float top = maximum * kLog2E;
+  const float sum =
+      offsets.empty()
+          ? exponentials([&](std::size_t i) { return static_cast<float>(product(i)) * factor - top; }, weights)
+          : exponentials(
+                [&](std::size_t i) { return static_cast<float>(product(i)) * factor + (offsets[i] * kLog2E - top); },
+                weights);
+  return {maximum + std::log(sum), sum};
+}
+
 }  // namespace
 
 BITMAR_WIDE_VECTORS
 SoftmaxRow softmax_row(std::span<const std::int32_t> products, float scale, std::span<const float> offsets,
                        std::span<BFloat16Bits> weights) {
-  const float maximum = largest_logit(products, scale, offsets);
-  const auto to_base_two = [&](float logit) { return (logit - maximum) * kLog2E; };
-  const float sum =
-      offsets.empty()
-          ? exponentials([&](std::size_t i) { return to_base_two(static_cast<float>(products[i]) * scale); }, weights)
-          : exponentials(
-                [&](std::size_t i) { return to_base_two(static_cast<float>(products[i]) * scale + offsets[i]); },
-                weights);
-  return {maximum + std::log(sum), sum};
+  return softmax([&](std::size_t i) { return products[i]; }, scale, offsets, weights);
+}
+
+BITMAR_WIDE_VECTORS
+SoftmaxRow softmax_row_in_place(std::span<BFloat16Bits> row, float scale, std::span<const float> offsets) {
+  return softmax([&](std::size_t i) { return std::int32_t{static_cast<std::int16_t>(row[i])}; }, scale, offsets, row);
 }
 
 }  // namespace bitmar

@@ -49,4 +49,7 @@ struct SoftmaxRow {
 SoftmaxRow softmax_row(std::span<const std::int32_t> products, float scale, std::span<const float> offsets,
                        std::span<BFloat16Bits> weights);
 
+// The same where `row` holds the products, as 16-bit integers, and becomes the weights.
+SoftmaxRow softmax_row_in_place(std::span<BFloat16Bits> row, float scale, std::span<const float> offsets);
+
 }  // namespace bitmar

@@ -45,6 +45,27 @@ TEST(SoftmaxRow, EqualsExponentialsInDoublePrecision) {
   }
 }
 
+TEST(SoftmaxRow, InPlaceGivesTheSameBits) {
+  std::mt19937 generator(4);
+  std::uniform_int_distribution<std::int32_t> product(-16000, 16000);
+  for (const std::size_t columns : {1, 16, 33, 1000}) {
+    for (const bool with_offsets : {false, true}) {
+      std::vector<std::int32_t> products(columns);
+      std::vector<BFloat16Bits> weights(columns), row(columns);
+      for (std::size_t i = 0; i < columns; ++i) {
+        products[i] = product(generator);
+        row[i] = static_cast<BFloat16Bits>(products[i]);
+      }
+      const std::vector<float> offsets(with_offsets ? columns : 0, -0.5f);
+      const SoftmaxRow expected = softmax_row(products, 0.002f, offsets, weights);
+      const SoftmaxRow found = softmax_row_in_place(row, 0.002f, offsets);
+      EXPECT_EQ(row, weights) << columns;
+      EXPECT_EQ(found.sum, expected.sum) << columns;
+      EXPECT_EQ(found.log_partition, expected.log_partition) << columns;
+    }
+  }
+}
+
 TEST(SoftmaxRow, FindsTheLargestAmongNegativeLogits) {
   const std::vector<std::int32_t> products = {-7, -3, -5};
   std::vector<BFloat16Bits> weights(products.size());

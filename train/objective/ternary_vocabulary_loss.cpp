@@ -8,6 +8,7 @@
 
 #include "nn/fused_ops.h"
 #include "nn/matrix_products.h"
+#include "nn/packed_products.h"
 #include "nn/tensor_spans.h"
 
 namespace bitmar {
@@ -20,6 +21,7 @@ constexpr std::int64_t kCachedLogits = std::int64_t{1} << 22;  // integer logits
 constexpr std::int64_t kHeldWeights = std::int64_t{1} << 26;   // BF16 softmax weights between softmax and products
 constexpr std::int64_t kHeldWidened = std::int64_t{1} << 24;   // where FP32 copies of them are made: 64 MB
 constexpr std::int64_t kFewestTokens = 32;                     // of one product, however many columns
+constexpr std::size_t kPackedTokens = 24;                      // of one packed product
 
 // The parts of one backward pass, accumulated group of tokens by group of tokens.
 struct Gradients {
@@ -33,40 +35,35 @@ class Pass {
        const torch::Tensor& targets, const std::optional<torch::Tensor>& token_weights,
        const std::optional<torch::Tensor>& offsets)
       : tokens_(quantize_tokens(hidden)),
-        codes_(integer_operand(tokens_.codes)),
-        matrix_(integer_operand(quantize_matrix(weight, scale))),
+        matrix_(quantize_matrix(weight, scale)),
         wide_matrix_(bfloat16_operand(matrix_)),
         scale_(std::max(scale.item<float>(), kMinimumTernaryScale)),
         targets_(values<std::int64_t>(targets)),
         token_weights_(token_weights ? values<float>(*token_weights) : std::span<const float>{}),
-        offsets_(offsets ? values<float>(*offsets) : std::span<const float>{}) {}
+        offsets_(offsets ? values<float>(*offsets) : std::span<const float>{}) {
+    const auto depth = static_cast<std::size_t>(matrix_.size(1));
+    if (!has_packed_products(depth)) {
+      codes_ = integer_operand(tokens_.codes);
+      matrix_ = integer_operand(matrix_);
+      return;
+    }
+    const auto size = static_cast<std::int64_t>(packed_size(static_cast<std::size_t>(columns()), depth));
+    packed_ = torch::empty({size}, torch::kByte);
+    pack_ternary(values<std::int8_t>(matrix_), depth, mutable_values<std::uint8_t>(packed_));
+  }
 
   [[nodiscard]] std::int64_t columns() const { return matrix_.size(0); }
 
   // Softmax weights [count, C] of the tokens from `first` on, and their sums; adds up the losses, -log p(target) each.
   double softmax(std::int64_t first, std::int64_t count, const torch::Tensor& weights, std::vector<float>& sums,
                  std::int64_t chunk) const {
-    double loss = 0;
     std::vector<double> losses(static_cast<std::size_t>(count));
-    for (std::int64_t begin = 0; begin < count; begin += chunk) {
-      const std::int64_t rows = std::min(chunk, count - begin);
-      const torch::Tensor products = integer_product(codes_.narrow(0, first + begin, rows), matrix_.t());
-      const torch::Tensor out = weights.narrow(0, begin, rows);
-      for_rows(products, [&](std::size_t row, std::size_t size, std::size_t width) {
-        for (std::size_t i = row; i < row + size; ++i) {
-          const std::size_t place = static_cast<std::size_t>(begin) + i;
-          const std::size_t token = static_cast<std::size_t>(first) + place;
-          const auto target = static_cast<std::size_t>(targets_[token]);
-          const auto logits = values<std::int32_t>(products).subspan(i * width, width);
-          const float factor = values<float>(tokens_.inverse)[token] * scale_;
-          const float offset = offsets_.empty() ? 0.0f : offsets_[target];
-          const SoftmaxRow result = softmax_row(logits, factor, offsets_, mutable_bits(out).subspan(i * width, width));
-          sums[place] = result.sum;
-          losses[place] =
-              static_cast<double>(result.log_partition - (static_cast<float>(logits[target]) * factor + offset));
-        }
-      });
+    if (packed_.defined()) {
+      packed_softmax(first, weights.narrow(0, 0, count), sums, losses);
+    } else {
+      chunked_softmax(first, weights.narrow(0, 0, count), sums, losses, chunk);
     }
+    double loss = 0;
     for (std::size_t i = 0; i < losses.size(); ++i) loss += losses[i] * weight_of(static_cast<std::size_t>(first) + i);
     return loss;
   }
@@ -100,13 +97,64 @@ class Pass {
   }
 
  private:
+  // Each thread's own groups of tokens: their products, in the place of their weights, then those.
+  void packed_softmax(std::int64_t first, const torch::Tensor& weights, std::vector<float>& sums,
+                      std::vector<double>& losses) const {
+    const auto out = mutable_bits(weights);
+    for_rows(weights, [&](std::size_t begin, std::size_t size, std::size_t width) {
+      for (std::size_t group = begin; group < begin + size; group += kPackedTokens) {
+        const std::size_t rows = std::min(kPackedTokens, begin + size - group);
+        const std::size_t depth = static_cast<std::size_t>(matrix_.size(1));
+        const auto codes =
+            values<std::int8_t>(tokens_.codes).subspan((static_cast<std::size_t>(first) + group) * depth, rows * depth);
+        packed_products(values<std::uint8_t>(packed_), depth, codes, width, out.subspan(group * width, rows * width));
+        for (std::size_t i = group; i < group + rows; ++i) {
+          const auto row = out.subspan(i * width, width);
+          const std::size_t token = static_cast<std::size_t>(first) + i;
+          const auto product = static_cast<std::int16_t>(row[static_cast<std::size_t>(targets_[token])]);
+          const SoftmaxRow result = softmax_row_in_place(row, factor_of(token), offsets_);
+          sums[i] = result.sum;
+          losses[i] = loss_of(token, product, result);
+        }
+      }
+    });
+  }
+
+  void chunked_softmax(std::int64_t first, const torch::Tensor& weights, std::vector<float>& sums,
+                       std::vector<double>& losses, std::int64_t chunk) const {
+    for (std::int64_t begin = 0; begin < weights.size(0); begin += chunk) {
+      const std::int64_t rows = std::min(chunk, weights.size(0) - begin);
+      const torch::Tensor products = integer_product(codes_.narrow(0, first + begin, rows), matrix_.t());
+      const auto out = mutable_bits(weights.narrow(0, begin, rows));
+      for_rows(products, [&](std::size_t row, std::size_t size, std::size_t width) {
+        for (std::size_t i = row; i < row + size; ++i) {
+          const std::size_t place = static_cast<std::size_t>(begin) + i;
+          const std::size_t token = static_cast<std::size_t>(first) + place;
+          const auto logits = values<std::int32_t>(products).subspan(i * width, width);
+          const SoftmaxRow result = softmax_row(logits, factor_of(token), offsets_, out.subspan(i * width, width));
+          sums[place] = result.sum;
+          losses[place] = loss_of(token, logits[static_cast<std::size_t>(targets_[token])], result);
+        }
+      });
+    }
+  }
+
+  // Of a token's products, to its logits.
+  [[nodiscard]] float factor_of(std::size_t token) const { return values<float>(tokens_.inverse)[token] * scale_; }
+
+  [[nodiscard]] double loss_of(std::size_t token, std::int32_t product, const SoftmaxRow& row) const {
+    const float offset = offsets_.empty() ? 0.0f : offsets_[static_cast<std::size_t>(targets_[token])];
+    return static_cast<double>(row.log_partition - (static_cast<float>(product) * factor_of(token) + offset));
+  }
+
   [[nodiscard]] float weight_of(std::size_t token) const {
     return token_weights_.empty() ? 1.0f : token_weights_[token];
   }
 
   QuantizedTokens tokens_;
-  torch::Tensor codes_;        // [n, d], an operand of integer products
-  torch::Tensor matrix_;       // [C, d], the same
+  torch::Tensor matrix_;       // [C, d], codes; without packed_ an operand of integer products
+  torch::Tensor codes_;        // [n, d], the same, without packed_
+  torch::Tensor packed_;       // matrix_ for packed_products, where the processor has them
   torch::Tensor wide_matrix_;  // as an operand of BF16 products: where both are FP32, one tensor
   float scale_;
   std::span<const std::int64_t> targets_;
