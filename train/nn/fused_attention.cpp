@@ -90,7 +90,7 @@ struct FusedAttention : torch::autograd::Function<FusedAttention> {
   }
 };
 
-bool is_fused(const torch::Tensor& heads) {
+bool has_kernel(const torch::Tensor& heads) {
   return heads.is_cpu() && heads.scalar_type() == torch::kFloat && heads.numel() > 0 &&
          std::ranges::count(kAttentionWidths, static_cast<std::size_t>(heads.size(3))) == 1;
 }
@@ -101,7 +101,7 @@ torch::Tensor fused_attention(const torch::Tensor& query, const torch::Tensor& k
                               const torch::Tensor& mask, bool causal) {
   TORCH_CHECK(!causal || query.size(2) == key.size(2), "fused_attention: ", query.size(2), " queries and ", key.size(2),
               " keys; expected as many where attention is causal");
-  if (!mask.defined() && is_fused(query) && is_fused(key) && is_fused(value)) {
+  if (!mask.defined() && has_kernel(query) && has_kernel(key) && has_kernel(value)) {
     return FusedAttention::apply(query, key, value, causal);
   }
   std::optional<torch::Tensor> added;

@@ -3,14 +3,13 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <limits>
 #include <optional>
+#include <span>
 #include <vector>
 
-#include "base/float16.h"
-#include "nn/rounding.h"
+#include "nn/quantizer_kernels.h"
+#include "nn/tensor_spans.h"
 
 namespace bitmar {
 namespace {
@@ -18,7 +17,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
-constexpr std::int64_t kBlock = 1 << 14;  // values per partial sum, whatever the thread count
+constexpr std::size_t kValuesPerSum = 1 << 14;  // values per partial sum, whatever the thread count
 constexpr std::int64_t kParallelGrain = 1 << 15;
 constexpr float kActivationMaximum = 127.0f;
 
@@ -26,26 +25,19 @@ bool is_fused(const torch::Tensor& x) {
   return x.is_cpu() && x.scalar_type() == torch::kFloat;
 }
 
-void quantize_token(const float* x, float* y, std::int64_t count, float range) {
-  const float scale = range / maximum_magnitude(x, static_cast<std::size_t>(count));
-  if (!(scale <= std::numeric_limits<float>::max())) {  // nothing but zeros
-    std::fill(y, y + count, 0.0f);
-    return;
-  }
-  for (std::int64_t i = 0; i < count; ++i) y[i] = round_and_clip(x[i] * scale, kActivationMaximum) / scale;
-}
-
 void quantize_tokens(const torch::Tensor& x, float range, torch::Tensor& y) {
   const std::int64_t features = x.size(-1);
   if (x.numel() == 0) return;
-  const float* source = x.const_data_ptr<float>();
-  float* target = y.mutable_data_ptr<float>();
-  at::parallel_for(0, x.numel() / features, std::max<std::int64_t>(1, kParallelGrain / features),
-                   [&](std::int64_t begin, std::int64_t end) {
-                     for (std::int64_t token = begin; token < end; ++token) {
-                       quantize_token(source + token * features, target + token * features, features, range);
-                     }
-                   });
+  const auto source = values<float>(x);
+  const auto target = mutable_values<float>(y);
+  const auto width = static_cast<std::size_t>(features);
+  at::parallel_for(
+      0, x.numel() / features, std::max<std::int64_t>(1, kParallelGrain / features),
+      [&](std::int64_t begin, std::int64_t end) {
+        for (auto token = static_cast<std::size_t>(begin); token < static_cast<std::size_t>(end); ++token) {
+          quantize_token(source.subspan(token * width, width), range, target.subspan(token * width, width));
+        }
+      });
 }
 
 torch::Tensor quantize_tokens_by_torch(const torch::Tensor& x, float range) {
@@ -69,17 +61,6 @@ struct ActivationQuantizer : torch::autograd::Function<ActivationQuantizer> {
 torch::Tensor rotate_by_torch(const torch::Tensor& x, const torch::Tensor& cosine, const torch::Tensor& sine) {
   const auto halves = x.chunk(2, -1);
   return torch::cat({halves[0] * cosine - halves[1] * sine, halves[0] * sine + halves[1] * cosine}, -1);
-}
-
-// to = from rotated, [width]; direction -1: back.
-void rotate_head(const float* from, const float* cosine, const float* sine, float direction, std::int64_t width,
-                 float* to) {
-  const std::int64_t half = width / 2;
-  for (std::int64_t i = 0; i < half; ++i) {
-    const float a = from[i], b = from[half + i], s = direction * sine[i];
-    to[i] = a * cosine[i] - b * s;
-    to[half + i] = a * s + b * cosine[i];
-  }
 }
 
 // work(source row, target row, position) for the rows of source [sequences, T, columns], whose last stride is 1, and
@@ -109,14 +90,12 @@ struct HeadQuantizer : torch::autograd::Function<HeadQuantizer> {
     const torch::Tensor source = x.stride(2) == 1 ? x : x.contiguous();
     torch::Tensor y = torch::empty(source.sizes(), source.options());
     const std::int64_t width = source.size(2) / heads;
-    const Tables tables(cosine, sine);
     for_positions(source, y, [&](const float* from, float* to, std::int64_t position) {
       for (std::int64_t head = 0; head < heads; ++head, from += width, to += width) {
-        if (tables.cosine != nullptr) {
-          const std::int64_t place = position * (width / 2);
-          rotate_head(from, tables.cosine + place, tables.sine + place, 1.0f, width, to);
-        }
-        quantize_token(tables.cosine != nullptr ? to : from, to, width, static_cast<float>(kHeadRange));
+        const std::span<const float> head_in(from, static_cast<std::size_t>(width));
+        const std::span<float> head_out(to, static_cast<std::size_t>(width));
+        if (cosine) rotate_head(head_in, angles(*cosine, position), angles(*sine, position), 1.0f, head_out);
+        quantize_token(cosine ? std::span<const float>(head_out) : head_in, static_cast<float>(kHeadRange), head_out);
       }
     });
     return y.view({source.size(0), source.size(1), heads, width}).transpose(1, 2);
@@ -130,52 +109,36 @@ struct HeadQuantizer : torch::autograd::Function<HeadQuantizer> {
     const torch::Tensor rows = dy.view({dy.size(0), dy.size(1), heads * width});
     if (!cosine) return {rows, torch::Tensor(), torch::Tensor(), torch::Tensor()};
     torch::Tensor dx = torch::empty_like(rows);
-    const Tables tables(cosine, sine);
     for_positions(rows, dx, [&](const float* from, float* to, std::int64_t position) {
-      const std::int64_t place = position * (width / 2);
       for (std::int64_t head = 0; head < heads; ++head, from += width, to += width) {
-        rotate_head(from, tables.cosine + place, tables.sine + place, -1.0f, width, to);
+        rotate_head({from, static_cast<std::size_t>(width)}, angles(*cosine, position), angles(*sine, position), -1.0f,
+                    {to, static_cast<std::size_t>(width)});
       }
     });
     return {dx, torch::Tensor(), torch::Tensor(), torch::Tensor()};
   }
 
  private:
-  struct Tables {
-    Tables(const std::optional<torch::Tensor>& c, const std::optional<torch::Tensor>& s)
-        : cosine(c ? c->const_data_ptr<float>() : nullptr), sine(s ? s->const_data_ptr<float>() : nullptr) {}
-    const float* cosine;
-    const float* sine;
-  };
+  // The row of a table [T, width / 2] that belongs to a position.
+  static std::span<const float> angles(const torch::Tensor& table, std::int64_t position) {
+    const auto half = static_cast<std::size_t>(table.size(1));
+    return values<float>(table).subspan(static_cast<std::size_t>(position) * half, half);
+  }
 };
 
 float scale_value(const torch::Tensor& scale) {
   return std::max(scale.item<float>(), kMinimumTernaryScale);
 }
 
-// sum(gradient * d(quantized)/d(scale)), in blocks whose partial sums are added in order.
-double scale_gradient(const float* gradient, const float* weight, float scale, std::int64_t count) {
-  const std::int64_t blocks = (count + kBlock - 1) / kBlock;
-  std::vector<double> partial(static_cast<std::size_t>(blocks));
-  at::parallel_for(0, blocks, 1, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t block = first; block < last; ++block) {
-      std::array<float, kLanes> lanes{};
-      const std::int64_t end = std::min(count, (block + 1) * kBlock);
-      const auto slope = [&](std::int64_t i) {
-        const float ratio = weight[i] / scale;
-        const float inside = std::rint(ratio) - ratio;
-        const float outside = ratio > 0.0f ? 1.0f : -1.0f;
-        return gradient[i] * (std::fabs(ratio) <= 1.0f ? inside : outside);
-      };
-      std::int64_t i = block * kBlock;
-      constexpr auto kStep = static_cast<std::int64_t>(kLanes);
-      for (; i + kStep <= end; i += kStep) {
-        for (std::size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += slope(i + static_cast<std::int64_t>(lane));
-      }
-      double sum = 0.0;
-      for (const float lane : lanes) sum += static_cast<double>(lane);
-      for (; i < end; ++i) sum += static_cast<double>(slope(i));
-      partial[static_cast<std::size_t>(block)] = sum;
+// scale_gradient_sum in blocks whose sums are added in order.
+double scale_gradient(std::span<const float> gradient, std::span<const float> weight, float scale) {
+  const std::size_t blocks = (weight.size() + kValuesPerSum - 1) / kValuesPerSum;
+  std::vector<double> partial(blocks);
+  at::parallel_for(0, static_cast<std::int64_t>(blocks), 1, [&](std::int64_t first, std::int64_t last) {
+    for (auto block = static_cast<std::size_t>(first); block < static_cast<std::size_t>(last); ++block) {
+      const std::size_t begin = block * kValuesPerSum;
+      const std::size_t size = std::min(kValuesPerSum, weight.size() - begin);
+      partial[block] = scale_gradient_sum(gradient.subspan(begin, size), weight.subspan(begin, size), scale);
     }
   });
   double total = 0.0;
@@ -193,10 +156,11 @@ struct TernaryQuantizer : torch::autograd::Function<TernaryQuantizer> {
     const torch::Tensor source = weight.contiguous();
     torch::Tensor y = torch::empty_like(source);
     const float g = scale_value(scale);
-    const float* from = source.const_data_ptr<float>();
-    float* to = y.mutable_data_ptr<float>();
+    const auto from = values<float>(source);
+    const auto to = mutable_values<float>(y);
     at::parallel_for(0, source.numel(), kParallelGrain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) to[i] = round_and_clip(from[i] / g, 1.0f) * g;
+      const auto first = static_cast<std::size_t>(begin), count = static_cast<std::size_t>(end - begin);
+      quantize_ternary(from.subspan(first, count), g, to.subspan(first, count));
     });
     return y;
   }
@@ -210,15 +174,6 @@ struct TernaryQuantizer : torch::autograd::Function<TernaryQuantizer> {
   }
 };
 
-void quantize_row(const float* w, float* y, std::int64_t count) {
-  const float scale = half_to_float(float_to_half(maximum_magnitude(w, static_cast<std::size_t>(count)) / 127.0f));
-  if (scale == 0.0f) {
-    std::fill(y, y + count, 0.0f);
-    return;
-  }
-  for (std::int64_t i = 0; i < count; ++i) y[i] = round_and_clip(w[i] / scale, 127.0f) * scale;
-}
-
 struct Int8RowQuantizer : torch::autograd::Function<Int8RowQuantizer> {
   static torch::Tensor forward(AutogradContext*, const torch::Tensor& weight) {
     TORCH_CHECK(weight.dim() == 2, "fake_quantize_int8_rows: expected [rows, columns], got ", weight.sizes());
@@ -229,16 +184,13 @@ struct Int8RowQuantizer : torch::autograd::Function<Int8RowQuantizer> {
     }
     const torch::Tensor source = weight.contiguous();
     torch::Tensor y = torch::empty_like(source);
-    const std::int64_t columns = source.size(1);
-    if (source.numel() == 0) return y;
-    const float* from = source.const_data_ptr<float>();
-    float* to = y.mutable_data_ptr<float>();
-    at::parallel_for(0, source.size(0), std::max<std::int64_t>(1, kParallelGrain / columns),
-                     [&](std::int64_t begin, std::int64_t end) {
-                       for (std::int64_t row = begin; row < end; ++row) {
-                         quantize_row(from + row * columns, to + row * columns, columns);
-                       }
-                     });
+    const auto from = values<float>(source);
+    const auto to = mutable_values<float>(y);
+    for_rows(source, [&](std::size_t first, std::size_t rows, std::size_t columns) {
+      for (std::size_t row = first; row < first + rows; ++row) {
+        quantize_int8_row(from.subspan(row * columns, columns), to.subspan(row * columns, columns));
+      }
+    });
     return y;
   }
   static tensor_list backward(AutogradContext*, tensor_list gradients) { return {gradients[0]}; }
@@ -290,11 +242,12 @@ torch::Tensor scale_gradients(const torch::Tensor& gradient, const torch::Tensor
   }
   const torch::Tensor g = gradient.contiguous();
   const torch::Tensor w = weight.contiguous();
-  const std::int64_t count = w.numel() / groups;
+  const auto count = static_cast<std::size_t>(w.numel() / groups);
   torch::Tensor out = torch::empty_like(scales);
   for (std::int64_t group = 0; group < groups; ++group) {
-    const double sum = scale_gradient(g.const_data_ptr<float>() + group * count,
-                                      w.const_data_ptr<float>() + group * count, scale_value(scales[group]), count);
+    const std::size_t first = static_cast<std::size_t>(group) * count;
+    const double sum = scale_gradient(values<float>(g).subspan(first, count), values<float>(w).subspan(first, count),
+                                      scale_value(scales[group]));
     out[group] = sum * normaliser;
   }
   return out;
