@@ -17,9 +17,11 @@ constexpr std::size_t kGroup = 4;      // codes that one 32-bit lane multiplies 
 constexpr std::size_t kLanes = 16;     // columns of a register
 constexpr std::size_t kRegisters = 4;  // of a tile
 constexpr std::size_t kTile = kLanes * kRegisters;
-constexpr std::size_t kTokens = 6;   // times kRegisters sums: 24 of the 32 registers
-constexpr std::size_t kAhead = 256;  // products: a row's next lines must be there before its sums are
+constexpr std::size_t kTokens = 6;  // times kRegisters sums: 24 of the 32 registers
 constexpr std::size_t kLine = 64;
+// A row's next lines must be in the cache before its sums are there: 256 products ahead; so must the next tile.
+constexpr std::size_t kProductsAhead = 256;
+constexpr std::size_t kPackedAhead = 4096;
 constexpr std::size_t kDeepest = std::numeric_limits<std::int16_t>::max() / 127;
 
 }  // namespace
@@ -88,19 +90,18 @@ BITMAR_VNNI inline void tile_products(const std::uint8_t* tile, std::size_t dept
   }
 #pragma GCC unroll 8
   for (std::size_t row = 0; row < Rows; ++row) {
-    const std::uint16_t* next = products + row * stride + kAhead;
+    const std::uint16_t* next = products + row * stride + kProductsAhead;
     __builtin_prefetch(next, 1);
     __builtin_prefetch(next + kLine / sizeof(*next), 1);
   }
   for (std::size_t i = 0; i < depth; i += kGroup) {
     const std::uint8_t* group = tile + i * kTile;
 #pragma GCC unroll 4
-    for (std::size_t line = 0; line < kTile * kGroup; line += kLine)
-      __builtin_prefetch(group + kTile * kAhead / 4 + line);
+    for (std::size_t line = 0; line < kTile * kGroup; line += kLine) __builtin_prefetch(group + kPackedAhead + line);
     const __m512i weights0 = _mm512_loadu_si512(group);
-    const __m512i weights1 = _mm512_loadu_si512(group + 64);
-    const __m512i weights2 = _mm512_loadu_si512(group + 128);
-    const __m512i weights3 = _mm512_loadu_si512(group + 192);
+    const __m512i weights1 = _mm512_loadu_si512(group + kLine);
+    const __m512i weights2 = _mm512_loadu_si512(group + 2 * kLine);
+    const __m512i weights3 = _mm512_loadu_si512(group + 3 * kLine);
 #pragma GCC unroll 8
     for (std::size_t row = 0; row < Rows; ++row) {
       const __m512i code = _mm512_set1_epi32(four_codes(codes + row * depth + i));
