@@ -211,16 +211,10 @@ template <std::size_t Q, std::size_t W>
   }
 }
 
-// Whether the processor has 32 registers of 16 floats; else blocks are of fewer queries, which half as many hold.
+// 32 registers of 16 floats hold the sums of eight queries; half as many of 8 floats those of two.
 #if defined(__x86_64__)
-bool has_wide_vectors() {
-  return __builtin_cpu_supports("avx512f");
-}
 #define BITMAR_AVX512 [[gnu::target("avx512f")]]
 #else
-bool has_wide_vectors() {
-  return false;
-}
 #define BITMAR_AVX512
 #endif
 
@@ -243,16 +237,24 @@ void backward_narrow(std::size_t width, Arguments&&... arguments) {
 
 }  // namespace
 
+bool has_wide_vectors() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512f");
+#else
+  return false;
+#endif
+}
+
 void attention_forward(const AttentionShape& shape, HeadRows query, HeadRows key, HeadRows value, MutableHeadRows out,
                        std::span<float> log_sums, AttentionScratch& scratch) {
-  has_wide_vectors() ? forward_wide(shape.width, shape, query, key, value, out, log_sums, scratch)
+  shape.wide_vectors ? forward_wide(shape.width, shape, query, key, value, out, log_sums, scratch)
                      : forward_narrow(shape.width, shape, query, key, value, out, log_sums, scratch);
 }
 
 void attention_backward(const AttentionShape& shape, HeadRows query, HeadRows key, HeadRows value, HeadRows out,
                         std::span<const float> log_sums, HeadRows d_out, const AttentionGradients& gradients,
                         AttentionScratch& scratch) {
-  has_wide_vectors() ? backward_wide(shape.width, shape, query, key, value, out, log_sums, d_out, gradients, scratch)
+  shape.wide_vectors ? backward_wide(shape.width, shape, query, key, value, out, log_sums, d_out, gradients, scratch)
                      : backward_narrow(shape.width, shape, query, key, value, out, log_sums, d_out, gradients, scratch);
 }
 

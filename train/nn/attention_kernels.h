@@ -16,11 +16,15 @@ namespace bitmar {
 // What a head may be wide.
 inline constexpr std::size_t kAttentionWidths[] = {32, 64};
 
+// Whether the processor has AVX-512's registers. Blocks of queries are smaller without; the results are the same bits.
+[[nodiscard]] bool has_wide_vectors();
+
 struct AttentionShape {
   std::size_t queries = 0;
   std::size_t keys = 0;
   std::size_t width = 0;  // one of kAttentionWidths
   bool causal = false;    // query t sees keys 0..t: as many keys as queries
+  bool wide_vectors = has_wide_vectors();
 };
 
 // Rows of `width` floats, `stride` floats from one to the next.

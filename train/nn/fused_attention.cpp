@@ -44,8 +44,10 @@ void for_heads(const torch::Tensor& query, const Work& work) {
 }
 
 AttentionShape shape_of(const torch::Tensor& query, const torch::Tensor& key, bool causal) {
-  return {static_cast<std::size_t>(query.size(2)), static_cast<std::size_t>(key.size(2)),
-          static_cast<std::size_t>(query.size(3)), causal};
+  return {.queries = static_cast<std::size_t>(query.size(2)),
+          .keys = static_cast<std::size_t>(key.size(2)),
+          .width = static_cast<std::size_t>(query.size(3)),
+          .causal = causal};
 }
 
 struct FusedAttention : torch::autograd::Function<FusedAttention> {

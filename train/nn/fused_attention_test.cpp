@@ -99,6 +99,37 @@ TEST(FusedAttention, AnyNumberOfThreadsGivesTheSameBits) {
   for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(torch::equal(one[i], three[i])) << i;
 }
 
+TEST(AttentionKernels, EveryWidthOfRegisterGivesTheSameBits) {
+  if (!has_wide_vectors()) GTEST_SKIP() << "this processor has no AVX-512: the other tests ran the narrow registers";
+  torch::manual_seed(5);
+  for (const Case& given : kCases) {
+    const auto rows = [&](std::int64_t length) { return torch::randn({length, given.width}); };
+    const auto query = rows(given.queries), key = rows(given.keys), value = rows(given.keys),
+               d_out = rows(given.queries);
+    const auto stride = static_cast<std::size_t>(given.width);
+    const auto in = [&](const torch::Tensor& x) { return HeadRows{x.const_data_ptr<float>(), stride}; };
+    const auto into = [&](const torch::Tensor& x) { return MutableHeadRows{x.mutable_data_ptr<float>(), stride}; };
+    const auto results = [&](bool wide) {
+      const AttentionShape shape{.queries = static_cast<std::size_t>(given.queries),
+                                 .keys = static_cast<std::size_t>(given.keys),
+                                 .width = stride,
+                                 .causal = given.causal,
+                                 .wide_vectors = wide};
+      std::vector found = {rows(given.queries), rows(given.queries), rows(given.keys), rows(given.keys)};
+      std::vector<float> log_sums(shape.queries);
+      AttentionScratch scratch;
+      attention_forward(shape, in(query), in(key), in(value), into(found[0]), log_sums, scratch);
+      attention_backward(shape, in(query), in(key), in(value), in(found[0]), log_sums, in(d_out),
+                         {.query = into(found[1]), .key = into(found[2]), .value = into(found[3])}, scratch);
+      return found;
+    };
+    const auto wide = results(true), narrow = results(false);
+    for (std::size_t i = 0; i < wide.size(); ++i) {
+      EXPECT_TRUE(torch::equal(wide[i], narrow[i])) << given.queries << " queries, " << given.width << " wide, " << i;
+    }
+  }
+}
+
 TEST(FusedAttention, TakesAMaskAndOtherWidths) {
   torch::manual_seed(4);
   auto mask = torch::zeros({2, 1, 1, 9});
