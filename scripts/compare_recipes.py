@@ -69,7 +69,7 @@ def main() -> int:
     parser.add_argument("variants", type=parse_variant, nargs="*", metavar="'NAME: KEY=VALUE …'")
     parser.add_argument("--runs", type=Path, help="the folder of the runs' folders (runs/CONFIG)")
     parser.add_argument("--trainer", type=Path, default=ROOT / "build-train" / "bitmar-train")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     runs = arguments.runs or Path("runs") / arguments.config.stem
     results = []
     for name, overrides in [("base", []), *arguments.variants]:

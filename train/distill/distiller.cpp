@@ -15,9 +15,14 @@ namespace bitmar {
 namespace {
 
 constexpr std::uint64_t kEvaluationBatch = 16;
+constexpr bool kPooled = true;
 constexpr const char* kStudentPrefix = "model.vision_tower.";
 constexpr const char* kCourseKey = "course";
 constexpr const char* kTowerKey = "tower";
+
+torch::Tensor pooled_if(bool pooled, const torch::Tensor& features) {
+  return pooled ? pool_patches(features) : features;
+}
 
 VisionTransformer make_student(const VisionTowerConfig& config, const VisionTransformer& teacher) {
   VisionTransformer student(config);
@@ -69,16 +74,18 @@ Distiller::Distiller(const DistillSettings& settings, VisionTransformer teacher,
       optimizer_(make_groups(student_, settings), settings.optimizer.adamw) {
   teacher_->eval();
   if (settings_.autocast == Autocast::kBFloat16) set_gradient_products(*student_, GradientProducts::kBFloat16);
-  statistics_ =
-      measure_statistics(pooled_features(teacher_, training_, std::min(settings_.statistics_photos, training_.size())));
-  validation_features_ = pooled_features(teacher_, validation_, validation_.size());
+  const std::uint64_t measured = std::min(settings_.statistics_photos, training_.size());
+  statistics_ = measure_statistics(plain_features(teacher_, training_, measured, settings_.objective.pooled));
+  validation_features_ = plain_features(teacher_, validation_, validation_.size(), kPooled);
 }
 
-torch::Tensor Distiller::pooled_features(VisionTransformer& tower, const PhotoSet& photos, std::uint64_t count) {
+torch::Tensor Distiller::plain_features(VisionTransformer& tower, const PhotoSet& photos, std::uint64_t count,
+                                        bool pooled) const {
   const torch::NoGradGuard no_gradient;
   std::vector<torch::Tensor> parts;
   for (std::uint64_t first = 0; first < count; first += kEvaluationBatch) {
-    parts.push_back(pool_patches(tower(photos.plain_batch(first, std::min(kEvaluationBatch, count - first)))));
+    const auto batch = photos.plain_batch(first, std::min(kEvaluationBatch, count - first));
+    parts.push_back(pooled_if(pooled, tower(batch)));
   }
   return torch::cat(parts);
 }
@@ -109,12 +116,12 @@ DistillStep Distiller::step() {
     const torch::NoGradGuard no_gradient;
     const bool fast = !images.is_cpu() || fast_products().bfloat16;
     const AutocastScope autocast(fast ? settings_.autocast : Autocast::kOff, images.device());
-    target = pool_patches(teacher_->forward_with_residuals(images, with_residuals ? &teacher_streams : nullptr));
-    target = target.to(torch::kFloat);
+    const auto every = teacher_->forward_with_residuals(images, with_residuals ? &teacher_streams : nullptr);
+    target = pooled_if(settings_.objective.pooled, every).to(torch::kFloat);
     for (auto& stream : teacher_streams) stream = stream.to(torch::kFloat);
   }
-  const torch::Tensor features =
-      pool_patches(student_->forward_with_residuals(images, with_residuals ? &student_streams : nullptr));
+  const auto every = student_->forward_with_residuals(images, with_residuals ? &student_streams : nullptr);
+  const torch::Tensor features = pooled_if(settings_.objective.pooled, every);
   const ObjectiveTerms terms = feature_objective(features, target, statistics_, settings_.objective);
   torch::Tensor total = terms.total;
   DistillStep report{.cosine = terms.cosine.item<double>(), .smooth_l1 = terms.smooth_l1.item<double>()};
@@ -142,7 +149,7 @@ DistillStep Distiller::step() {
 }
 
 double Distiller::evaluate() {
-  const torch::Tensor features = pooled_features(student_, validation_, validation_.size());
+  const torch::Tensor features = plain_features(student_, validation_, validation_.size(), kPooled);
   return centred_cosine(features, validation_features_, statistics_).item<double>();
 }
 

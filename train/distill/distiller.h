@@ -1,5 +1,6 @@
 // Distillation of a vision tower: the student, started from the teacher's weights or from an earlier student's, learns
-// to give the teacher's pooled patch features on random views of photos. The teacher runs beside it on the same views.
+// to give the teacher's patch features, pooled or each, on random views of photos. The teacher runs beside it on the
+// same views.
 //
 //   Distiller distiller(settings, teacher, training, validation);
 //   while (!distiller.finished()) distiller.step();
@@ -53,7 +54,9 @@ class Distiller {
   [[nodiscard]] Result<void> restore(const Checkpoint& checkpoint);
 
  private:
-  [[nodiscard]] torch::Tensor pooled_features(VisionTransformer& tower, const PhotoSet& photos, std::uint64_t count);
+  // Of plain views: [count, patches, width].
+  [[nodiscard]] torch::Tensor plain_features(VisionTransformer& tower, const PhotoSet& photos, std::uint64_t count,
+                                             bool pooled) const;
 
   DistillSettings settings_;
   VisionTransformer teacher_;

@@ -82,6 +82,20 @@ TEST_F(DistillerTest, StudentApproachesTheTeacher) {
   EXPECT_GT(after, before + (1.0 - before) / 3.0) << before;
 }
 
+TEST_F(DistillerTest, EveryPatchCanBeTheTarget) {
+  Distiller pooled(settings, make_teacher(settings), training, validation);
+  const DistillSettings pooled_settings = settings;
+  settings.objective.pooled = false;
+  Distiller distiller(settings, make_teacher(settings), training, validation);
+  EXPECT_EQ(distiller.evaluate(), pooled.evaluate());  // what the model will see, whatever was the target
+  const double before = distiller.evaluate();
+  const DistillStep first = distiller.step();
+  EXPECT_NE(first.cosine, pooled.step().cosine);
+  while (!distiller.finished()) distiller.step();
+  EXPECT_GT(distiller.evaluate(), before + (1.0 - before) / 3.0) << before;
+  EXPECT_NE(describe_course(settings), describe_course(pooled_settings));
+}
+
 TEST_F(DistillerTest, StartsFromAnEarlierStudent) {
   Distiller first(settings, make_teacher(settings), training, validation);
   while (!first.finished()) first.step();

@@ -61,6 +61,7 @@ void read_run(TomlReader table, DistillSettings& settings) {
 }
 
 void read_objective(TomlReader table, DistillObjective& objective) {
+  table.read("pooled", objective.pooled);
   table.read("smooth_l1_weight", objective.smooth_l1_weight);
   table.read("residual_weight", objective.residual_weight);
   if (!(objective.smooth_l1_weight >= 0.0)) table.fail_at("smooth_l1_weight", "is negative");
@@ -96,13 +97,13 @@ std::string describe_course(const DistillSettings& s) {
   const auto& o = s.optimizer;
   return fmt::format(
       "student {} from '{}'; photos {} {}; seed {}; batch {}; autocast {}; statistics {}; scale rate {}; "
-      "objective {} {}; augmentation {} {} {} {} {}; adamw {} {} {} {} state {} clip {}; schedule {} peak {} floor {} "
-      "warmup {} steps {}",
+      "objective {} {}{}; augmentation {} {} {} {} {}; adamw {} {} {} {} state {} clip {}; schedule {} peak {} "
+      "floor {} warmup {} steps {}",
       s.student.name, s.init_from, s.training_list, s.training_photos, s.seed, s.batch, static_cast<int>(s.autocast),
       s.statistics_photos, s.scale_learning_rate, s.objective.smooth_l1_weight, s.objective.residual_weight,
-      a.crop.minimum_area, a.crop.maximum_aspect, a.crop.mirror, a.brightness, a.contrast, o.adamw.beta1,
-      o.adamw.beta2, o.adamw.epsilon, o.adamw.weight_decay, static_cast<int>(o.state), o.clip_norm,
-      static_cast<int>(s.schedule.kind), s.schedule.peak, s.schedule.floor_ratio, s.schedule.warmup_steps,
+      s.objective.pooled ? "" : " every patch", a.crop.minimum_area, a.crop.maximum_aspect, a.crop.mirror, a.brightness,
+      a.contrast, o.adamw.beta1, o.adamw.beta2, o.adamw.epsilon, o.adamw.weight_decay, static_cast<int>(o.state),
+      o.clip_norm, static_cast<int>(s.schedule.kind), s.schedule.peak, s.schedule.floor_ratio, s.schedule.warmup_steps,
       s.schedule.total_steps);
 }
 
