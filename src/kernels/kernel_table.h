@@ -13,7 +13,7 @@
 
 namespace bitmar {
 
-// Quantized activations of several tokens (DESIGN section 2, BitLinear).
+// Quantized activations of several tokens (docs/model.md, "BitLinear").
 struct ActivationRows {
   const std::int8_t* codes;         // [tokens, stride]; zero from `columns` on; 32-byte aligned rows
   const float* inverse_scales;      // [tokens]: max|x| / 127

@@ -20,8 +20,8 @@
 
 namespace bitmar {
 
-// Per token: codes clip(round_half_even(x * 127 / max|x|), -127, 127) and the inverse scale max|x| / 127 (DESIGN
-// section 2, BitLinear).
+// Per token: codes clip(round_half_even(x * 127 / max|x|), -127, 127) and the inverse scale max|x| / 127
+// (docs/model.md, "BitLinear").
 class QuantizedActivations {
  public:
   QuantizedActivations() = default;

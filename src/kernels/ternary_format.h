@@ -29,7 +29,7 @@ void ternary_pack(std::span<const std::int8_t> codes, std::span<std::uint8_t> pa
 [[nodiscard]] Result<void> ternary_unpack_part(std::span<const std::uint8_t> packed, std::size_t first,
                                                std::span<std::int8_t> codes, std::string_view name);
 
-// q = clip(round_half_even(w / scale), -1, 1), DESIGN's weight quantizer; scale > 0.
+// q = clip(round_half_even(w / scale), -1, 1), the weight quantizer of docs/model.md; scale > 0.
 void ternary_quantize(std::span<const float> weights, float scale, std::span<std::int8_t> codes);
 
 }  // namespace bitmar

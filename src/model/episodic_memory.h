@@ -1,4 +1,4 @@
-// The episodic memory of DESIGN section 2: content-addressed reads (Graves et al. 2016), top-m outer-product writes and
+// The episodic memory (docs/model.md): content-addressed reads (Graves et al. 2016), top-m outer-product writes and
 // usage-based forgetting, as functions of its state.
 //
 //   EpisodicMemory memory(model, state);

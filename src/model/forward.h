@@ -1,7 +1,7 @@
-// Runs the whole text side of the model over a batch of tokens: encoder, fusion, memory read, decoder, head (DESIGN
-// section 2). The tokens may be consecutive ones of one sequence (reading a prompt), or one each of several (beams,
-// users with their own images and memories); every token's results have the same bits in any batch and with any number
-// of threads.
+// Runs the whole text side of the model over a batch of tokens: encoder, fusion, memory read, decoder, head
+// (docs/model.md). The tokens may be consecutive ones of one sequence (reading a prompt), or one each of several
+// (beams, users with their own images and memories); every token's results have the same bits in any batch and with any
+// number of threads.
 //
 //   forward(model, rows, workspace, &pool);              // advances the rows' sequences
 //   compute_logits(model, workspace, rows - 1, 1, logits, &pool);

@@ -1,5 +1,5 @@
 // From an image's features to what fusion attends to: the compression 2x2 pooling -> BitLinear -> ReLU -> BitLinear ->
-// norm, then fusion's keys and values of [null; V_img], once per image (DESIGN section 2).
+// norm, then fusion's keys and values of [null; V_img], once per image (docs/model.md).
 //
 //   FusionContext context(model, {});                        // text without an image: the null token alone
 //   context = FusionContext(model, features, &pool);         // [N, F]

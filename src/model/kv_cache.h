@@ -1,5 +1,5 @@
 // The attention cache of one layer and one sequence: the first S tokens for ever (sinks), and a ring of the last W
-// (DESIGN section 2, "Attention sinks"; Xiao et al. 2023). Constant memory for a stream of any length; keys are stored
+// (docs/model.md, "Attention sinks"; Xiao et al. 2023). Constant memory for a stream of any length; keys are stored
 // rotated at their absolute position and never rotated again. Keys and values are 8-bit codes with a scale a head.
 //
 //   cache.append(keys, values, token);                   // quantized heads of the next position

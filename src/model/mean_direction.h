@@ -1,4 +1,4 @@
-// The direction of a mean of vectors: what the contrastive objective compares (DESIGN section 2, "Objective").
+// The direction of a mean of vectors: what the contrastive objective compares (docs/model.md, "Objective").
 //
 //   MeanDirection mean(width);
 //   mean.add(states);                                      // rows [n, d], in any number of calls

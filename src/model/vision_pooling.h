@@ -1,4 +1,4 @@
-// The 2x2 average pooling that starts the vision compression (DESIGN "Vision compression").
+// The 2x2 average pooling that starts the vision compression (docs/model.md, "Vision compression").
 #pragma once
 
 #include <cstddef>

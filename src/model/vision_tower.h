@@ -1,4 +1,4 @@
-// The vision tower: a ViT from pixels to patch features (DESIGN section 2, "Vision tower"). One implementation runs
+// The vision tower: a ViT from pixels to patch features (docs/model.md, "Vision tower"). One implementation runs
 // DINOv2 with and without registers, timm's ViTs and our ternary BitViT; the config says which.
 //
 //   BITMAR_TRY(const VisionTower tower, VisionTower::load(config, decoder, kernels));

@@ -23,7 +23,7 @@ struct NormWeights {
   std::vector<float> bias;  // [columns]
 };
 
-// Multi-head attention with a norm right before the output projection (SubLN, DESIGN section 2).
+// Multi-head attention with a norm right before the output projection (SubLN, docs/model.md).
 struct AttentionWeights {
   TernaryLinear query;  // [d, d], and so the next three
   TernaryLinear key;
@@ -56,7 +56,7 @@ struct MemoryWeights {
   float query_decay = 0.0f;  // sigmoid(memory.query_decay); QueryKind::kExponential only
 };
 
-// P_f and P_m of DESIGN section 2, or the one projection of the concatenation.
+// P_f and P_m of docs/model.md, or the one projection of the concatenation.
 struct InjectionWeights {
   std::optional<TernaryLinear> input;   // kConcatenate: [d, 2d], with memory [d, 3d]
   std::optional<TernaryLinear> fusion;  // kAdd: [d, d]

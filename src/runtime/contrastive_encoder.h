@@ -1,5 +1,5 @@
 // Texts and images as points of one space, where a caption lies near its photo: what training's contrastive objective
-// aligns (DESIGN section 2, "Objective"). A text is the mean of Z, the text encoder's output before fusion; an image
+// aligns (docs/model.md, "Objective"). A text is the mean of Z, the text encoder's output before fusion; an image
 // the mean of V_img, its compressed patch features. There are no further projections: both have the model's width d.
 //
 //   BITMAR_TRY(ContrastiveEncoder encoder, ContrastiveEncoder::open(engine));

@@ -1,4 +1,4 @@
-"""The model of DESIGN section 2 in plain PyTorch, one sequence at a time: the independent implementation that trainer
+"""The model of docs/model.md in plain PyTorch, one sequence at a time: the independent implementation that trainer
 and runtime are compared with. Differentiable, in the precision of the values that it is given.
 
     model = Model(values, heads=4, injection="add", query="mean", memory=True)

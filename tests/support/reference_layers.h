@@ -1,4 +1,4 @@
-// The building blocks of the model in double precision, written plainly from DESIGN section 2, sharing nothing with
+// The building blocks of the model in double precision, written plainly from docs/model.md, sharing nothing with
 // the kernels. Rows are vectors of their own: clarity before speed.
 #pragma once
 

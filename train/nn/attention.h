@@ -1,6 +1,6 @@
-// Multi-head attention of DESIGN §2: BitLinear projections, rotary positions (NeoX halves) or none, and SubLN: a norm
-// on the concatenated heads right before the output projection. Queries, keys and values are quantized to 8 bits head
-// by head, after the rotation.
+// Multi-head attention of docs/model.md: BitLinear projections, rotary positions (NeoX halves) or none, and SubLN: a
+// norm on the concatenated heads right before the output projection. Queries, keys and values are quantized to 8 bits
+// head by head, after the rotation.
 //
 //   Attention attention(config.width, config.heads, config.norm_epsilon);
 //   h = h + attention->forward(x, x, {.causal = true, .rotary = &rotary});   // [sequences, T, d]

@@ -1,4 +1,4 @@
-// BitLinear (DESIGN §2): a projection with ternary weights and 8-bit activations, trained by straight-through
+// BitLinear (docs/model.md): a projection with ternary weights and 8-bit activations, trained by straight-through
 // estimation on FP32 latent weights.
 //
 //   BitLinear query(128, 128);                                  // no bias, ternary

@@ -1,4 +1,4 @@
-// The whole model of DESIGN §2 on libtorch, except the vision tower: features in, the vocabulary head's input out.
+// The whole model of docs/model.md on libtorch, except the vision tower: features in, the vocabulary head's input out.
 // The head itself is applied by the objective, which never holds all logits. Parameter names are the tensor table's
 // (model/schema/tensor_table.h), each ternary matrix `x.weight` with its scale `x.scale` beside it.
 //

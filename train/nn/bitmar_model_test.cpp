@@ -41,7 +41,8 @@ TEST(BitmarModel, HasTheTensorsOfTheTable) {
   }
 }
 
-// DESIGN's causality law, bit for bit: a later token changes nothing at or before t, and nothing in earlier segments.
+// The causality law of docs/model.md, bit for bit: a later token changes nothing at or before t, and nothing in earlier
+// segments.
 TEST(BitmarModel, LaterTokensChangeNothingBefore) {
   for (const bool memory : {true, false}) {
     for (const bool images : {true, false}) {

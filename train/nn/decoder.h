@@ -1,4 +1,5 @@
-// The causal text decoder: fusion and memory enter at its input and, gated, before every layer's attention (DESIGN §2).
+// The causal text decoder: fusion and memory enter at its input and, gated, before every layer's attention
+// (docs/model.md).
 //
 //   h0 = E[x] + P_f F + P_m r;   h <- h + tanh(g_l) P_l r;   hidden = LN(h_L)
 #pragma once

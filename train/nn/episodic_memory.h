@@ -1,4 +1,4 @@
-// The differentiable episodic memory of DESIGN §2: content-addressed reads, top-m outer-product writes, usage.
+// The differentiable episodic memory of docs/model.md: content-addressed reads, top-m outer-product writes, usage.
 //
 // Training works on rows of consecutive segments. Every row evolves its own copy of the store: segment g reads the
 // memory as its predecessors in the row left it, then writes its episode; it never reads its own write. After the

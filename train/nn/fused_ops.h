@@ -1,4 +1,4 @@
-// The quantizers of DESIGN §2 as differentiable operators: what training computes in floating point, deployment
+// The quantizers of docs/model.md as differentiable operators: what training computes in floating point, deployment
 // computes in integers. On CPU in FP32 each is one fused pass over its input; elsewhere plain torch operations.
 //
 //   torch::Tensor y = torch::linear(fake_quantize_activations(x), fake_quantize_ternary(weight, scale), bias);
@@ -43,7 +43,7 @@ inline constexpr double kHeadRange = 127.0 * (1.0 - 0x1p-12);
 // becomes zero. The gradient passes unchanged. Equals quantize_int8_rows of model/schema/tensor_codec.h.
 [[nodiscard]] torch::Tensor fake_quantize_int8_rows(const torch::Tensor& weight);
 
-// The share of zero codes of a ternary matrix, in [0, 1]: DESIGN's quantization effectiveness Q.
+// The share of zero codes of a ternary matrix, in [0, 1]: the quantization effectiveness Q of docs/model.md.
 [[nodiscard]] double ternary_zero_fraction(const torch::Tensor& weight, const torch::Tensor& scale);
 
 }  // namespace bitmar

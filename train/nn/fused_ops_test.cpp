@@ -18,7 +18,7 @@ bool same(const torch::Tensor& a, const torch::Tensor& b) {
   return torch::equal(a, b);
 }
 
-// DESIGN §2 written with torch's own operations.
+// The quantizers of docs/model.md, written with torch's own operations.
 torch::Tensor plain_activations(const torch::Tensor& x) {
   const torch::Tensor s = 127.0f / x.abs().amax(-1, true);
   return (x * s).round().clamp(-127, 127) / s;

@@ -1,4 +1,4 @@
-// Vision compression and cross-modal fusion (DESIGN §2).
+// Vision compression and cross-modal fusion (docs/model.md).
 //
 //   V = LN(BitLinear1(dropout(relu(BitLinear0(pool(features))))));   F = LN(Z + MHA(Z; [null; V]))
 #pragma once

@@ -1,4 +1,4 @@
-// The product of quantized activations and ternary weights as one differentiable operator (DESIGN §2). On a CPU the
+// The product of quantized activations and ternary weights as one differentiable operator (docs/model.md). On a CPU the
 // forward product is the integer one of deployment, exact; the backward products run in FP32 or in BF16.
 //
 //   y = ternary_linear(x, weight, scale, GradientProducts::kBFloat16);       // [..., in] -> [..., out]

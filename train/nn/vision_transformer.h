@@ -1,5 +1,5 @@
-// The vision tower of DESIGN §2 in torch, driven by the same config as the runtime's: the FP32 teacher and the ternary
-// student of distillation (BitViT).
+// The vision tower of docs/model.md in torch, driven by the same config as the runtime's: the FP32 teacher and the
+// ternary student of distillation (BitViT).
 //
 //   VisionTransformer tower(config);
 //   torch::Tensor features = tower(images);        // [batch, 3, side, side] normalised -> [batch, patches, F]

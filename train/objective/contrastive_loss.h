@@ -1,4 +1,4 @@
-// Symmetric InfoNCE between texts and their images (DESIGN "Objective"), with a learned temperature.
+// Symmetric InfoNCE between texts and their images (docs/model.md, "Objective"), with a learned temperature.
 #pragma once
 
 #include "torch_headers.h"

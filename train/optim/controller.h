@@ -1,4 +1,4 @@
-// The adaptive controller (DESIGN "Adaptive controller"): watches the cross-modal cosine and, when alignment falls,
+// The adaptive controller (docs/model.md): watches the cross-modal cosine and, when alignment falls,
 // intervenes for a while. A state machine that knows nothing of the model: the training loop obeys `active()`.
 //
 //   if (const auto now = controller.update(step, cosine)) log(*now);

@@ -15,7 +15,7 @@ namespace bitmar {
 
 void log_gradient_norms(const std::map<std::string, double>& norms, RunLog& log);
 
-// Zeros of every ternary matrix and over all of them (DESIGN's Q), and the scales.
+// Zeros of every ternary matrix and over all of them (Q of docs/model.md), and the scales.
 void log_quantization(BitmarModel& model, RunLog& log);
 
 // Runs the batch once more, in evaluation mode: slot activation and utilisation, attention maps, retrieval in the

@@ -53,7 +53,7 @@ struct VisionTowerConfig {
   bool operator==(const VisionTowerConfig&) const = default;
 };
 
-// Which summary of the fused states reads the memory (DESIGN "Query").
+// Which summary of the fused states reads the memory (docs/model.md, "Query").
 enum class QueryKind : std::uint32_t { kMean = 0, kExponential = 1 };
 // How fusion and memory enter the decoder's input.
 enum class InjectionKind : std::uint32_t { kAdd = 0, kConcatenate = 1 };

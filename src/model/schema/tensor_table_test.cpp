@@ -60,7 +60,7 @@ TEST(TensorTable, OptionsAddTheirTensors) {
   EXPECT_FALSE(has(tensor_table(config), "vision_tower.class_token"));
 }
 
-// Counted by hand from DESIGN's shapes: weights, one scale a ternary matrix, one scale an int8 row.
+// Counted by hand from the shapes of docs/model.md: weights, one scale a ternary matrix, one scale an int8 row.
 TEST(TensorTable, CountsTheParametersOfTheShapes) {
   constexpr std::uint64_t kVocabulary = 50257, d = 128, f = 512, slots = 512;
   const std::uint64_t embedding = kVocabulary * d + kVocabulary;
