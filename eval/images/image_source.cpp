@@ -7,7 +7,6 @@
 #include <system_error>
 #include <vector>
 
-#include "io/caption_readers.h"
 #include "io/content_hash.h"
 
 namespace bitmar {
@@ -35,20 +34,13 @@ ImageSource ImageSource::of_folder(std::string folder) {
 }
 
 Result<ImageSource> ImageSource::of_features(const std::string& path, std::uint32_t vision_width) {
-  Features features;
-  features.path = path;
-  BITMAR_TRY(features.file, NpyFile::open(path));
-  BITMAR_TRY(const auto names, read_name_list(path + ".txt"));
-  const auto& shape = features.file.shape();
-  if (shape.size() < 2 || shape.size() > 3 || shape.front() != names.size() || shape.back() != vision_width) {
-    return fail(ErrorCode::kInvalidFile, "{}: expected shape [{}, N, {}] or [{}, {}], by its names and the model", path,
-                names.size(), vision_width, names.size(), vision_width);
+  BITMAR_TRY(FeatureFile features, FeatureFile::open(path));
+  if (features.width() != vision_width) {
+    return fail(ErrorCode::kInvalidFile, "{}: features of width {}, expected {}, the model's", path, features.width(),
+                vision_width);
   }
-  features.tokens = shape.size() == 3 ? shape[1] : 1;
-  features.width = vision_width;
-  for (std::size_t row = 0; row < names.size(); ++row) features.rows.emplace(names[row], row);
   ImageSource source;
-  source.features_ = std::make_shared<const Features>(std::move(features));
+  source.features_ = std::make_shared<const FeatureFile>(std::move(features));
   return source;
 }
 
@@ -69,7 +61,7 @@ Result<std::string> ImageSource::path_of(const std::string& name) const {
 Result<std::string> ImageSource::fingerprint(std::span<const std::string> names) const {
   std::vector<std::string> paths;
   if (features_ != nullptr) {
-    paths = {features_->path, features_->path + ".txt"};
+    paths = {features_->path(), features_->path() + ".txt"};
   } else {
     std::vector<std::string> distinct(names.begin(), names.end());
     std::ranges::sort(distinct);
@@ -119,12 +111,12 @@ Result<ImageFeatures> ImageReader::read(const std::string& name) {
     encoder_->encode(photo, {features.values, features.patches, features.width}, nullptr);
     return features;
   }
-  const ImageSource::Features& file = *source_->features_;
-  const auto row = file.rows.find(name);
-  if (row == file.rows.end()) return fail(ErrorCode::kNotFound, "{}: has no row for image '{}'", file.path, name);
-  features = {{}, file.tokens, file.width};
+  const FeatureFile& file = *source_->features_;
+  const auto row = file.find(name);
+  if (!row) return fail(ErrorCode::kNotFound, "{}: has no row for image '{}'", file.path(), name);
+  features = {{}, file.tokens(), file.width()};
   features.values.resize(features.patches * features.width);
-  BITMAR_TRY_VOID(file.file.read_row(row->second, features.values));
+  BITMAR_TRY_VOID(file.read(*row, features.values));
   return features;
 }
 

@@ -12,10 +12,9 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
 
 #include "base/result.h"
-#include "io/npy.h"
+#include "io/feature_file.h"
 #include "runtime/engine.h"
 #include "runtime/image_encoder.h"
 #include "runtime/session.h"
@@ -27,7 +26,7 @@ class ImageSource {
   // The files of `folder`, by their names. A name without an extension stands for the .jpg, .jpeg, .png or .webp of
   // that name.
   static ImageSource of_folder(std::string folder);
-  // `path`: a .npy of [images, N, F] or [images, F], F = vision_width, with the images' names in `path`.txt.
+  // A file of features (io/feature_file.h) with F = vision_width.
   static Result<ImageSource> of_features(const std::string& path, std::uint32_t vision_width);
 
   [[nodiscard]] bool needs_tower() const { return features_ == nullptr; }
@@ -38,18 +37,10 @@ class ImageSource {
 
  private:
   friend class ImageReader;
-  struct Features {
-    std::string path;
-    NpyFile file;
-    std::unordered_map<std::string, std::uint64_t> rows;  // by name
-    std::uint64_t tokens = 0;                             // N
-    std::uint64_t width = 0;                              // F
-  };
-
   [[nodiscard]] Result<std::string> path_of(const std::string& name) const;
 
   std::string folder_;
-  std::shared_ptr<const Features> features_;
+  std::shared_ptr<const FeatureFile> features_;
 };
 
 // The images of a task's folder: `folder`/images where the model has a tower, else `folder`/features.npy. kNotFound

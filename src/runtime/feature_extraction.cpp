@@ -14,6 +14,7 @@
 #include "image/random_view.h"
 #include "io/atomic_file.h"
 #include "io/content_hash.h"
+#include "io/feature_file.h"
 #include "io/mapped_file.h"
 #include "io/npy.h"
 #include "model/vision_pooling.h"
@@ -56,8 +57,8 @@ struct Record {
 
   [[nodiscard]] Result<void> save(const std::string& path) const {
     Json json = identity;
-    json["complete"] = complete;
-    json["failed"] = failed;
+    json[kFeatureRowsKey] = complete;
+    json[kFailedPhotosKey] = failed;
     return write_text_file(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   }
 };
@@ -90,20 +91,22 @@ Result<void> resume(const std::string& path, const std::string& output, std::uin
                 path, found == json.end() ? "missing" : found->dump(), value.dump());
   }
   for (const auto& [key, value] : json.items()) {
-    if (key == "complete" || key == "failed" || record.identity.contains(key)) continue;
+    if (key == kFeatureRowsKey || key == kFailedPhotosKey || record.identity.contains(key)) continue;
     return fail(ErrorCode::kInvalidArgument,
                 "{}: begun with '{}' ({}: {}; now without); choose another name or pass --overwrite", output, key, path,
                 value.dump());
   }
-  const auto complete = json.find("complete");
-  const auto failed = json.find("failed");
+  const auto complete = json.find(kFeatureRowsKey);
+  const auto failed = json.find(kFailedPhotosKey);
   if (complete == json.end() || !complete->is_number_unsigned() || complete->get<std::uint64_t>() > photos) {
-    return fail(ErrorCode::kInvalidFile, "{}: 'complete' must be a number up to {}", path, photos);
+    return fail(ErrorCode::kInvalidFile, "{}: '{}' must be a number up to {}", path, kFeatureRowsKey, photos);
   }
-  if (failed == json.end() || !failed->is_array()) return fail(ErrorCode::kInvalidFile, "{}: no list 'failed'", path);
+  if (failed == json.end() || !failed->is_array()) {
+    return fail(ErrorCode::kInvalidFile, "{}: no list '{}'", path, kFailedPhotosKey);
+  }
   record.complete = complete->get<std::uint64_t>();
   for (const Json& name : *failed) {
-    if (!name.is_string()) return fail(ErrorCode::kInvalidFile, "{}: 'failed' must list names", path);
+    if (!name.is_string()) return fail(ErrorCode::kInvalidFile, "{}: '{}' must list names", path, kFailedPhotosKey);
     record.failed.push_back(name.get<std::string>());
   }
   return {};
@@ -194,7 +197,7 @@ Result<FeatureReport> extract_features(const VisionTower& tower, std::span<const
   BITMAR_TRY(const std::string names, join_names(photos));
   Record record;
   record.identity = make_identity(tower, job, names, report.shape);
-  const std::string record_path = job.output + ".json";
+  const std::string record_path = feature_record_path(job.output);
 
   if (!job.overwrite && std::filesystem::exists(record_path)) {
     BITMAR_TRY_VOID(resume(record_path, job.output, photos.size(), record));

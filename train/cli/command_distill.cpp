@@ -34,7 +34,7 @@ void run_distill(const DistillFlags& flags) {
     std::fflush(stderr);
   };
   const double cosine = value_or_throw(run_distillation(settings, options));
-  fmt::print("{}: {} steps, mean-centred cosine {:.4f}\n", settings.run, settings.schedule.total_steps, cosine);
+  fmt::print("{}: {} steps, mean-centred cosine {:.4f}\n", settings.run, settings.steps, cosine);
 }
 
 struct ExportTowerFlags {

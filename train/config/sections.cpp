@@ -1,6 +1,7 @@
 #include "config/sections.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace bitmar {
 namespace {
@@ -136,17 +137,15 @@ void read_optimizer_section(TomlReader table, OptimizerSettings& settings) {
   table.read("beta1", settings.adamw.beta1);
   table.read("beta2", settings.adamw.beta2);
   table.read("epsilon", settings.adamw.epsilon);
-  table.read("weight_decay", settings.adamw.weight_decay);
+  table.read_not_negative("weight_decay", settings.adamw.weight_decay);
   table.read_word("state", settings.state, parse_state_precision);
-  table.read("clip_norm", settings.clip_norm);
+  table.read_not_negative("clip_norm", settings.clip_norm);  // 0: no clipping
   const auto check = [&](const char* key, bool valid, const char* expected) {
     if (!valid) table.fail_at(key, expected);
   };
   check("beta1", settings.adamw.beta1 >= 0 && settings.adamw.beta1 < 1, "expected a number in [0, 1)");
   check("beta2", settings.adamw.beta2 >= 0 && settings.adamw.beta2 < 1, "expected a number in [0, 1)");
-  check("epsilon", settings.adamw.epsilon > 0, "expected a number > 0");
-  check("weight_decay", settings.adamw.weight_decay >= 0, "expected a number >= 0");
-  check("clip_norm", settings.clip_norm >= 0, "expected a number >= 0 (0: no clipping)");
+  check("epsilon", settings.adamw.epsilon > 0 && std::isfinite(settings.adamw.epsilon), "expected a number > 0");
 }
 
 void read_schedule_section(TomlReader table, ScheduleSettings& settings) {
@@ -170,8 +169,8 @@ void read_controller_section(TomlReader table, ControllerSettings& settings) {
   table.read("contrast_factor", settings.contrast_factor);
   table.read("seed", settings.seed);
   std::vector<std::string> words;
+  if (table.contains("choices")) settings.choices.clear();
   table.read("choices", words);
-  if (!words.empty()) settings.choices.clear();
   for (const std::string& word : words) {
     if (const auto choice = parse_intervention(word)) {
       settings.choices.push_back(*choice);

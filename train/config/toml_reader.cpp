@@ -1,5 +1,7 @@
 #include "config/toml_reader.h"
 
+#include <cmath>
+
 #include <toml++/toml.h>
 
 #include <charconv>
@@ -242,6 +244,11 @@ void TomlReader::fail_at(std::string_view key, std::string_view message) {
     }
   }
   document_->report(source, node_->path_of(key), message);
+}
+
+void TomlReader::read_not_negative(std::string_view key, double& value) {
+  read(key, value);
+  if (!(value >= 0) || !std::isfinite(value)) fail_at(key, "expected a number >= 0");
 }
 
 void TomlReader::require(std::string_view key) {

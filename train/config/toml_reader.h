@@ -62,6 +62,8 @@ class TomlReader {
   void read(std::string_view key, double& value);
   void read(std::string_view key, std::string& value);
   void read(std::string_view key, std::vector<std::string>& value);
+  // A finite number >= 0.
+  void read_not_negative(std::string_view key, double& value);
   // A word parsed by `parse(std::string) -> Result<T>`.
   template <typename T, typename Parse>
   void read_word(std::string_view key, T& value, Parse parse) {

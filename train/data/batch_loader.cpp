@@ -97,7 +97,7 @@ Result<Batch> BatchLoader::State::assemble(const EpochPlan& plan, std::uint32_t 
       std::ranges::copy(source.tokens, out);
     }
   }
-  const std::vector<FeatureStore>& features = stream.features();
+  const std::vector<FeatureFile>& features = stream.features();
   if (!features.empty()) {
     batch.feature_tokens = features[0].tokens();
     batch.feature_width = features[0].width();

@@ -88,7 +88,7 @@ Result<Stream> Stream::open(const DataSettings& data, const StreamSettings& sett
 
 Result<void> Stream::open_features() {
   for (const std::string& path : settings_.features) {
-    BITMAR_TRY(FeatureStore store, FeatureStore::open(path));
+    BITMAR_TRY(FeatureFile store, FeatureFile::open(path));
     if (!features_.empty() && (store.tokens() != features_[0].tokens() || store.width() != features_[0].width())) {
       return fail(ErrorCode::kInvalidFile, "{}: features [{}, {}], but {} has [{}, {}]", path, store.tokens(),
                   store.width(), settings_.features[0], features_[0].tokens(), features_[0].width());

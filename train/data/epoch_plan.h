@@ -8,9 +8,9 @@
 
 #include "base/random.h"
 #include "base/result.h"
-#include "data/feature_store.h"
 #include "data/settings.h"
 #include "data/shard.h"
+#include "io/feature_file.h"
 
 namespace bitmar {
 
@@ -58,7 +58,7 @@ class Stream {
   [[nodiscard]] EpochPlan plan(std::uint64_t seed, std::uint64_t epoch, bool shuffled) const;
 
   [[nodiscard]] const StreamSettings& settings() const { return settings_; }
-  [[nodiscard]] const std::vector<FeatureStore>& features() const { return features_; }
+  [[nodiscard]] const std::vector<FeatureFile>& features() const { return features_; }
   [[nodiscard]] const std::string& image_name(std::int64_t image) const {
     return *images_[static_cast<std::size_t>(image)].name;
   }
@@ -91,7 +91,7 @@ class Stream {
   std::uint64_t vocabulary_ = 0;
   std::string fingerprint_;
   std::vector<Shard> shards_;  // never resized after the images borrow from it
-  std::vector<FeatureStore> features_;
+  std::vector<FeatureFile> features_;
   std::vector<Image> images_;
   std::vector<std::uint64_t> feature_rows_;                // [images, views]
   std::vector<std::span<const std::uint16_t>> documents_;  // text

@@ -70,7 +70,7 @@ class Run {
     const std::uint64_t first = distiller_.steps();
     std::optional<Progress> progress;
     if (options_.progress != nullptr) {
-      progress.emplace(options_.progress, "distill", settings_.schedule.total_steps, first);
+      progress.emplace(options_.progress, "distill", settings_.steps, first);
     }
     const auto start = Clock::now();
     auto saved = start;

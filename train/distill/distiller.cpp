@@ -128,7 +128,7 @@ DistillStep Distiller::step() {
   if (with_residuals) {
     const torch::Tensor residual = residual_error(student_streams, teacher_streams);
     report.residual = residual.item<double>();
-    const double done = static_cast<double>(steps_) / static_cast<double>(settings_.schedule.total_steps);
+    const double done = static_cast<double>(steps_) / static_cast<double>(settings_.steps);
     total = total + settings_.objective.residual_weight * (1.0 - done) * residual;
   }
   report.total = total.item<double>();

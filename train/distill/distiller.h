@@ -45,7 +45,7 @@ class Distiller {
   [[nodiscard]] double evaluate();
 
   [[nodiscard]] std::uint64_t steps() const { return steps_; }
-  [[nodiscard]] bool finished() const { return steps_ >= settings_.schedule.total_steps; }
+  [[nodiscard]] bool finished() const { return steps_ >= settings_.steps; }
   [[nodiscard]] const VisionTransformer& student() const { return student_; }
 
   // The whole state: the stream's position is the step count, and nothing else is random.

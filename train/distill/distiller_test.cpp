@@ -30,6 +30,7 @@ DistillSettings tiny_settings() {
   settings.statistics_photos = 8;
   settings.objective.residual_weight = 0.5;
   settings.optimizer.state = StatePrecision::kFloat32;
+  settings.steps = 40;
   settings.schedule = {
       .kind = ScheduleKind::kCosine, .peak = 3e-3, .floor_ratio = 0.0, .warmup_steps = 3, .total_steps = 40};
   return settings;

@@ -37,13 +37,13 @@ void read_run(TomlReader table, DistillSettings& settings) {
   for (const auto* key : {"run", "steps"}) table.require(key);
   table.read("run", settings.run);
   table.read("init_from", settings.init_from);
-  table.read("steps", settings.schedule.total_steps);
+  table.read("steps", settings.steps);
   table.read("seed", settings.seed);
   table.read("batch", settings.batch);
   table.read_word("autocast", settings.autocast, parse_autocast);
   table.read("threads", settings.threads);
   table.read("statistics_photos", settings.statistics_photos);
-  table.read("scale_learning_rate", settings.scale_learning_rate);
+  table.read_not_negative("scale_learning_rate", settings.scale_learning_rate);
   table.read("log_every", settings.log_every);
   table.read("evaluate_every", settings.evaluate_every);
   table.read("checkpoint_minutes", settings.checkpoint_minutes);
@@ -51,21 +51,18 @@ void read_run(TomlReader table, DistillSettings& settings) {
   const auto positive = [&](const char* key, std::uint64_t value) {
     if (value == 0) table.fail_at(key, "is 0; expected at least 1");
   };
-  positive("steps", settings.schedule.total_steps);
+  positive("steps", settings.steps);
   positive("batch", settings.batch);
   positive("statistics_photos", settings.statistics_photos);
   positive("log_every", settings.log_every);
   positive("evaluate_every", settings.evaluate_every);
-  if (!(settings.scale_learning_rate >= 0.0)) table.fail_at("scale_learning_rate", "is negative");
   if (settings.autocast == Autocast::kFloat16) table.fail_at("autocast", "is fp16; expected off or bf16");
 }
 
 void read_objective(TomlReader table, DistillObjective& objective) {
   table.read("pooled", objective.pooled);
-  table.read("smooth_l1_weight", objective.smooth_l1_weight);
-  table.read("residual_weight", objective.residual_weight);
-  if (!(objective.smooth_l1_weight >= 0.0)) table.fail_at("smooth_l1_weight", "is negative");
-  if (!(objective.residual_weight >= 0.0)) table.fail_at("residual_weight", "is negative");
+  table.read_not_negative("smooth_l1_weight", objective.smooth_l1_weight);
+  table.read_not_negative("residual_weight", objective.residual_weight);
 }
 
 }  // namespace
@@ -83,6 +80,7 @@ Result<DistillSettings> read_distill_settings(const TomlDocument& document) {
   read_objective(root.table("objective"), settings.objective);
   read_augmentation(root.table("augmentation"), settings.augmentation);
   read_optimizer_section(root.table("optimizer"), settings.optimizer);
+  settings.schedule.total_steps = settings.steps;
   read_schedule_section(root.table("schedule"), settings.schedule);
   BITMAR_TRY_VOID(document.finish());
   BITMAR_TRY_VOID(settings.schedule.validate());
@@ -96,15 +94,17 @@ std::string describe_course(const DistillSettings& s) {
   const auto& a = s.augmentation;
   const auto& o = s.optimizer;
   return fmt::format(
-      "student {} from '{}'; photos {} {}; seed {}; batch {}; autocast {}; statistics {}; scale rate {}; "
+      "student {} from '{}'; teacher {}; photos {} {} {}; seed {}; batch {}; autocast {}; statistics {}; scale rate "
+      "{}; "
       "objective {} {}{}; augmentation {} {} {} {} {}; adamw {} {} {} {} state {} clip {}; schedule {} peak {} "
-      "floor {} warmup {} steps {}",
-      s.student.name, s.init_from, s.training_list, s.training_photos, s.seed, s.batch, static_cast<int>(s.autocast),
-      s.statistics_photos, s.scale_learning_rate, s.objective.smooth_l1_weight, s.objective.residual_weight,
-      s.objective.pooled ? "" : " every patch", a.crop.minimum_area, a.crop.maximum_aspect, a.crop.mirror, a.brightness,
-      a.contrast, o.adamw.beta1, o.adamw.beta2, o.adamw.epsilon, o.adamw.weight_decay, static_cast<int>(o.state),
-      o.clip_norm, static_cast<int>(s.schedule.kind), s.schedule.peak, s.schedule.floor_ratio, s.schedule.warmup_steps,
-      s.schedule.total_steps);
+      "floor {} warmup {} restarts {} {} to {} of {} steps",
+      s.student.name, s.init_from, s.teacher, s.photos, s.training_list, s.training_photos, s.seed, s.batch,
+      static_cast<int>(s.autocast), s.statistics_photos, s.scale_learning_rate, s.objective.smooth_l1_weight,
+      s.objective.residual_weight, s.objective.pooled ? "" : " every patch", a.crop.minimum_area, a.crop.maximum_aspect,
+      a.crop.mirror, a.brightness, a.contrast, o.adamw.beta1, o.adamw.beta2, o.adamw.epsilon, o.adamw.weight_decay,
+      static_cast<int>(o.state), o.clip_norm, static_cast<int>(s.schedule.kind), s.schedule.peak,
+      s.schedule.floor_ratio, s.schedule.warmup_steps, s.schedule.restart_period, s.schedule.restart_multiplier,
+      s.schedule.total_steps, s.steps);
 }
 
 }  // namespace bitmar

@@ -25,8 +25,9 @@ struct DistillSettings {
   std::uint64_t training_photos = 0;  // 0: all
   std::uint64_t validation_photos = 128;
   // [distill]
-  std::string run;        // the run's folder: checkpoints/, log/
-  std::string init_from;  // a tower's or a model's file whose tower the student starts from; empty: the teacher
+  std::string run;          // the run's folder: checkpoints/, log/
+  std::string init_from;    // a tower's or a model's file whose tower the student starts from; empty: the teacher
+  std::uint64_t steps = 0;  // the run's length
   std::uint64_t seed = 1;
   std::uint64_t batch = 32;
   Autocast autocast = Autocast::kOff;     // bf16: the teacher's products and the student's backward ones
@@ -41,7 +42,7 @@ struct DistillSettings {
   DistillObjective objective;
   AugmentationSettings augmentation;
   OptimizerSettings optimizer;
-  ScheduleSettings schedule;  // its total_steps is the run's length
+  ScheduleSettings schedule;  // its total_steps: `steps` where it does not say
 };
 
 // Reads the document's tables over the defaults and validates; errors name the file and the key.

@@ -21,7 +21,7 @@ ContrastiveResult ContrastiveLossImpl::forward(const torch::Tensor& texts, const
   const auto image = unit_rows(images.to(torch::kFloat32));
   const std::int64_t pairs = text.size(0);
   const auto cosines = torch::matmul(text, image.t());  // [pairs, pairs]
-  const auto temperature = log_temperature_.clamp_min(std::log(kMinimumTemperature)).exp();
+  const auto temperature = log_temperature_.exp();
   const auto same_image = identity.unsqueeze(0).eq(identity.unsqueeze(1));
   const auto diagonal = torch::eye(pairs, same_image.options());
   const auto logits =
@@ -30,6 +30,11 @@ ContrastiveResult ContrastiveLossImpl::forward(const torch::Tensor& texts, const
   const auto own = torch::arange(pairs, identity.options());
   const auto loss = 0.5 * (torch::cross_entropy_loss(logits, own) + torch::cross_entropy_loss(logits.t(), own));
   return {loss, cosines.detach().diagonal().mean()};
+}
+
+void ContrastiveLossImpl::keep_temperature_above_floor() {
+  const torch::NoGradGuard no_gradient;
+  log_temperature_.clamp_min_(std::log(kMinimumTemperature));
 }
 
 torch::Tensor unit_rows(const torch::Tensor& rows) {

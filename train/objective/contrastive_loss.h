@@ -18,6 +18,9 @@ class ContrastiveLossImpl : public torch::nn::Module {
   // each other.
   ContrastiveResult forward(const torch::Tensor& texts, const torch::Tensor& images, const torch::Tensor& identity);
 
+  // After an optimizer's step: a temperature below its floor, 0.01 as in CLIP, becomes that.
+  void keep_temperature_above_floor();
+
   [[nodiscard]] double temperature() const { return log_temperature_.exp().item<double>(); }
 
  private:

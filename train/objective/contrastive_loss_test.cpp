@@ -49,6 +49,21 @@ TEST(ContrastiveLoss, TwoCaptionsOfOnePhotoAreNoNegatives) {
   EXPECT_GT(pair.item<double>(), 0.0);
 }
 
+// A bound inside the loss would leave a temperature that a step carried below it without a gradient.
+TEST(ContrastiveLoss, ATemperatureAtItsFloorCanRise) {
+  ContrastiveLoss loss;
+  torch::Tensor parameter = loss->named_parameters()["log_temperature"];
+  {
+    const torch::NoGradGuard no_gradient;
+    parameter.fill_(-9.0);
+  }
+  loss->keep_temperature_above_floor();
+  EXPECT_NEAR(loss->temperature(), 0.01, 1e-8);
+  torch::manual_seed(2);
+  loss->forward(torch::randn({4, 8}), torch::randn({4, 8}), torch::arange(4)).loss.backward();
+  EXPECT_NE(parameter.grad().item<float>(), 0.0f);
+}
+
 TEST(ContrastiveLoss, MaskedMeanIgnoresPadding) {
   const auto values = torch::arange(12, torch::kFloat32).view({2, 3, 2});
   const auto mask = torch::tensor({{true, true, false}, {false, false, false}});

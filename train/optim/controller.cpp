@@ -44,7 +44,7 @@ Validity ControllerSettings::validate() const {
        {std::pair{"recent_steps", recent_steps}, std::pair{"duration_steps", duration_steps}}) {
     if (value == 0) return fail_key(ErrorCode::kInvalidArgument, key, "controller.{} is 0, expected at least 1", key);
   }
-  if (!(contrast_factor > 0)) {
+  if (!(contrast_factor > 0) || !std::isfinite(contrast_factor)) {
     return fail_key(ErrorCode::kInvalidArgument, "contrast_factor",
                     "controller.contrast_factor is {}, expected more than 0", contrast_factor);
   }

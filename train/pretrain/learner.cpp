@@ -251,6 +251,7 @@ StepOutcome Learner::apply(double learning_rate) {
   if (outcome.applied) {
     optimizer_.step(learning_rate);
     keep_scales_positive(*model_);
+    contrast_->keep_temperature_above_floor();
     commit_memory();
   }
   optimizer_.zero_gradients();

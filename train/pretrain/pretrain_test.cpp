@@ -86,6 +86,15 @@ class PretrainTest : public testing_data::DataTest {
   }
 };
 
+TEST_F(PretrainTest, RefusesAnotherVocabularyThanTheModels) {
+  auto settings = pretrain_settings("vocabulary");
+  ++settings.model.vocabulary;
+  const auto report = pretrain(settings, {});
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_NE(report.error().message.find("model.vocabulary is 259"), std::string::npos) << report.error().message;
+}
+
 TEST_F(PretrainTest, AResumedRunRepeatsTheUninterruptedOne) {
   struct Variant {
     std::string suffix;

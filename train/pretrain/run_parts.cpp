@@ -6,15 +6,31 @@
 #include "torch_headers.h"
 
 namespace bitmar {
+
+Result<void> check_vocabulary(const PretrainSettings& settings, const Tokenizer& tokenizer) {
+  const std::uint64_t expected = settings.model.vocabulary;
+  if (tokenizer.vocabulary_size() != expected) {
+    return fail(ErrorCode::kInvalidArgument, "model.vocabulary is {}, but data.merges, {}, gives {}", expected,
+                settings.data.merges, tokenizer.vocabulary_size());
+  }
+  for (const auto* streams : {&settings.data.train, &settings.data.validation}) {
+    for (const auto& stream : *streams) {
+      for (const auto& source : stream.sources) {
+        BITMAR_TRY(const Shard shard, Shard::open(settings.data.shards + "/" + source));
+        if (shard.manifest().vocabulary == expected) continue;
+        return fail(ErrorCode::kInvalidArgument, "model.vocabulary is {}, but '{}' was tokenized with {}", expected,
+                    source, shard.manifest().vocabulary);
+      }
+    }
+  }
+  return {};
+}
+
 Result<std::vector<std::uint64_t>> token_counts(const PretrainSettings& settings) {
   std::vector<std::uint64_t> counts(settings.model.vocabulary, 0);
   for (const auto& stream : settings.data.train) {
     for (const auto& source : stream.sources) {
       BITMAR_TRY(const Shard shard, Shard::open(settings.data.shards + "/" + source));
-      if (shard.manifest().vocabulary > counts.size()) {
-        return fail(ErrorCode::kInvalidArgument, "model.vocabulary is {}, but '{}' was tokenized with {}",
-                    counts.size(), source, shard.manifest().vocabulary);
-      }
       for (const auto token : shard.tokens()) ++counts[token];
     }
   }
@@ -45,6 +61,7 @@ Result<torch::Device> parse_device(const std::string& name, std::uint32_t local_
 Result<RunParts> prepare_parts(const PretrainSettings& settings, std::uint32_t local_rank) {
   BITMAR_TRY(const torch::Device device, parse_device(settings.train.device, local_rank));
   BITMAR_TRY(Tokenizer tokenizer, Tokenizer::from_merges_file(settings.data.merges));
+  BITMAR_TRY_VOID(check_vocabulary(settings, tokenizer));
   std::vector<std::uint64_t> counts;
   if (settings.objective.sampled_core > 0) {
     BITMAR_TRY(counts, token_counts(settings));

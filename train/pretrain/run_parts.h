@@ -13,7 +13,11 @@
 
 namespace bitmar {
 
-// Occurrences of every token [vocabulary] in the training streams' shards: for the sampled vocabulary.
+// kInvalidArgument where the tokenizer, or the shard of a stream's source, has another vocabulary than the model.
+[[nodiscard]] Result<void> check_vocabulary(const PretrainSettings& settings, const Tokenizer& tokenizer);
+
+// Occurrences of every token [vocabulary] in the training streams' shards, of the model's vocabulary: for the
+// sampled one.
 [[nodiscard]] Result<std::vector<std::uint64_t>> token_counts(const PretrainSettings& settings);
 
 // Of train.device; "cuda" is one device for each process of a machine, by `local_rank`. kInvalidArgument where it is

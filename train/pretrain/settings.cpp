@@ -4,15 +4,12 @@ namespace bitmar {
 namespace {
 
 void read_objective_section(TomlReader table, ObjectiveSettings& settings) {
-  table.read("contrast", settings.contrast);
-  table.read("memory", settings.memory);
-  table.read("reward", settings.reward);
+  table.read_not_negative("contrast", settings.contrast);
+  table.read_not_negative("memory", settings.memory);
+  table.read_not_negative("reward", settings.reward);
   table.read("chunk_tokens", settings.chunk_tokens);
   table.read("sampled_core", settings.sampled_core);
   table.read("sampled_negatives", settings.sampled_negatives);
-  if (settings.contrast < 0) table.fail_at("contrast", "expected a number >= 0");
-  if (settings.memory < 0) table.fail_at("memory", "expected a number >= 0");
-  if (settings.reward < 0) table.fail_at("reward", "expected a number >= 0");
   if (settings.chunk_tokens == 0) table.fail_at("chunk_tokens", "expected a number > 0");
 }
 
@@ -22,11 +19,11 @@ void read_train_section(TomlReader table, TrainSettings& settings) {
   table.read("init_from", settings.init_from);
   table.read("seed", settings.seed);
   table.read("steps", settings.steps);
-  table.read("minutes", settings.minutes);
+  table.read_not_negative("minutes", settings.minutes);
   table.read("accumulation", settings.accumulation);
   table.read("vision_dropout", settings.vision_dropout);
-  table.read("scale_learning_rate", settings.scale_learning_rate);
-  table.read("sharpness_learning_rate", settings.sharpness_learning_rate);
+  table.read_not_negative("scale_learning_rate", settings.scale_learning_rate);
+  table.read_not_negative("sharpness_learning_rate", settings.sharpness_learning_rate);
   table.read("checkpoint_activations", settings.checkpoint_activations);
   table.read_word("autocast", settings.autocast, parse_autocast);
   table.read("device", settings.device);
@@ -40,10 +37,7 @@ void read_train_section(TomlReader table, TrainSettings& settings) {
   table.read("checkpoint_every", settings.checkpoint_every);
   table.read("keep_checkpoints", settings.keep_checkpoints);
   if (settings.steps == 0) table.fail_at("steps", "expected a number > 0");
-  if (settings.minutes < 0) table.fail_at("minutes", "expected a number >= 0");
   if (settings.accumulation == 0) table.fail_at("accumulation", "expected a number > 0");
-  if (settings.scale_learning_rate < 0) table.fail_at("scale_learning_rate", "expected a number >= 0");
-  if (settings.sharpness_learning_rate < 0) table.fail_at("sharpness_learning_rate", "expected a number >= 0");
   if (settings.autocast == Autocast::kFloat16 && settings.device.starts_with("cpu")) {
     table.fail_at("autocast", "is fp16, in which a CPU does not train; expected off or bf16");
   }

@@ -24,6 +24,22 @@ TEST(PretrainSettings, RefusesRatesThatAreNegative) {
               StartsWith("a.toml: key 'train.sharpness_learning_rate': "));
 }
 
+TEST(PretrainSettings, RefusesWhatIsNoFiniteNumber) {
+  for (const std::string key :
+       {"objective.contrast", "objective.memory", "objective.reward", "train.minutes", "train.scale_learning_rate",
+        "train.sharpness_learning_rate", "optimizer.weight_decay", "optimizer.clip_norm"}) {
+    for (const std::string value : {"nan", "inf", "-1.0"}) {
+      EXPECT_EQ(message({key + "=" + value}), "a.toml: key '" + key + "': expected a number >= 0") << value;
+    }
+  }
+  EXPECT_THAT(message({"controller.contrast_factor=inf"}), StartsWith("a.toml: key 'controller.contrast_factor': "));
+}
+
+TEST(PretrainSettings, RefusesAControllerWithoutChoices) {
+  EXPECT_THAT(message({"controller.choices=[]"}), StartsWith("a.toml: key 'controller.choices': "));
+  EXPECT_EQ(message({"controller.choices=[]", "controller.enabled=false"}), "");
+}
+
 TEST(PretrainSettings, RefusesHalfPrecisionOnACpu) {
   EXPECT_THAT(message({"train.autocast=fp16"}), StartsWith("a.toml: key 'train.autocast': is fp16"));
   EXPECT_THAT(message({"train.autocast=fp16", "train.device=cpu:0"}),

@@ -40,19 +40,23 @@ Result<std::unique_ptr<StepBenchmark>> StepBenchmark::open(const PretrainSetting
   BITMAR_TRY(const torch::Device device, parse_device(settings.train.device, 0));
   if (settings.train.threads > 0) at::set_num_threads(static_cast<int>(settings.train.threads));
   torch::manual_seed(settings.train.seed);
+  std::optional<Tokenizer> tokenizer;
   std::vector<std::uint64_t> counts;
   if (synthetic) {
     counts.assign(settings.model.vocabulary, 1);
-  } else if (settings.objective.sampled_core > 0) {
-    BITMAR_TRY(counts, token_counts(settings));
+  } else {
+    BITMAR_TRY(tokenizer, Tokenizer::from_merges_file(settings.data.merges));
+    BITMAR_TRY_VOID(check_vocabulary(settings, *tokenizer));
+    if (settings.objective.sampled_core > 0) {
+      BITMAR_TRY(counts, token_counts(settings));
+    }
   }
   std::unique_ptr<StepBenchmark> benchmark(new StepBenchmark(settings, device, counts));
   if (synthetic) {
     benchmark->synthetic_ = synthetic_batch(*synthetic, settings.model, settings.train.seed);
   } else {
     BITMAR_TRY(benchmark->loader_, BatchLoader::open(settings.data, settings.data.train, false));
-    BITMAR_TRY(const Tokenizer tokenizer, Tokenizer::from_merges_file(settings.data.merges));
-    BITMAR_TRY(benchmark->practice_, CaptionPractice::open(settings.data, *benchmark->loader_, tokenizer));
+    BITMAR_TRY(benchmark->practice_, CaptionPractice::open(settings.data, *benchmark->loader_, *tokenizer));
   }
   return benchmark;
 }
