@@ -211,7 +211,7 @@ TEST_P(Linear, SumsAreExactForEveryBatch) {
 TEST_P(Linear, SumsAreExactInLargeBatchesWithoutBias) {
   Random random(3);
   for (const std::size_t tokens : {1u, 2u, 3u, 5u, 6u, 95u, 96u, 97u, 201u}) {
-    for (const std::size_t rows : {64u, 127u, 160u, 290u}) {
+    for (const std::size_t rows : {64u, 127u, 160u, 290u, 577u}) {
       for (const std::size_t columns : {37u, 544u}) {
         expect_exact(random_codes(random, rows * columns, 1), random_codes(random, rows * columns, 127),
                      random_codes(random, tokens * columns, 127), rows, columns, tokens, false);

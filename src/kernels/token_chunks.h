@@ -5,7 +5,7 @@ namespace {
 constexpr std::size_t kTokens = 6;           // that a tile's registers hold the sums of
 constexpr std::size_t kChunkTokens = 96;     // of a narrow matrix: their codes leave room in the first cache
 constexpr std::size_t kNarrowColumns = 512;  // up to this many,
-constexpr std::size_t kNarrowRows = 128;     // so many rows of ternary codes fit the first cache
+constexpr std::size_t kNarrowRows = 512;     // so many rows: ternary codes of 128 columns fit the first cache too
 
 // Some of the tokens, with what every tile needs of each: a call between the products would cost all sums a store.
 struct Chunk {
@@ -22,7 +22,8 @@ inline std::size_t next_tokens(std::size_t left) {
 }
 
 // multiply(chunk, row, token, count) for tiles of kRows rows and all tokens. Several tiles of a narrow matrix meet the
-// same tokens in turn: outputs then go to memory in longer pieces, which is what bounds such a product.
+// same tokens in turn: outputs then go to memory in longer pieces, half a page each: that is what bounds
+// such a product.
 template <std::size_t kRows, auto multiply>
 BITMAR_TARGET inline void for_all_tokens(const PackedMatrix* weights, const ActivationRows* x, std::size_t row_begin,
                                          std::size_t row_end, float* values) {
