@@ -94,10 +94,9 @@ std::string describe_course(const DistillSettings& s) {
   const auto& a = s.augmentation;
   const auto& o = s.optimizer;
   return fmt::format(
-      "student {} from '{}'; teacher {}; photos {} {} {}; seed {}; batch {}; autocast {}; statistics {}; scale rate "
-      "{}; "
-      "objective {} {}{}; augmentation {} {} {} {} {}; adamw {} {} {} {} state {} clip {}; schedule {} peak {} "
-      "floor {} warmup {} restarts {} {} to {} of {} steps",
+      "student {} from '{}'; teacher {}; photos {} {} {}; seed {}; batch {}; autocast {}; statistics {}; "
+      "scale rate {}; objective {} {}{}; augmentation {} {} {} {} {}; adamw {} {} {} {} state {} clip {}; "
+      "schedule {} peak {} floor {} warmup {} restarts {} {} to {} of {} steps",
       s.student.name, s.init_from, s.teacher, s.photos, s.training_list, s.training_photos, s.seed, s.batch,
       static_cast<int>(s.autocast), s.statistics_photos, s.scale_learning_rate, s.objective.smooth_l1_weight,
       s.objective.residual_weight, s.objective.pooled ? "" : " every patch", a.crop.minimum_area, a.crop.maximum_aspect,
